@@ -1,0 +1,218 @@
+//! Images and per-sample numbers: what flows through a flow.
+
+use super::{Buffer, Device, Element, kernels::MemoryKernel};
+use crate::{Error, Result};
+use dfdx::tensor::Storage;
+use std::fmt;
+
+/// The shape of one image: `[height, width, channels]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ImageShape {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Channels, the fastest axis.
+    pub channels: usize,
+}
+
+impl ImageShape {
+    /// `[height, width, channels]`.
+    pub const fn new(height: usize, width: usize, channels: usize) -> Self {
+        Self { height, width, channels }
+    }
+
+    /// Pixels of one image: `height · width`.
+    pub const fn pixels(&self) -> usize {
+        self.height * self.width
+    }
+
+    /// Dimensions of one image: `height · width · channels`.
+    pub const fn dims(&self) -> usize {
+        self.pixels() * self.channels
+    }
+
+    /// The same picture with another number of channels.
+    pub const fn with_channels(self, channels: usize) -> Self {
+        Self { channels, ..self }
+    }
+}
+
+impl fmt::Display for ImageShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}×{}×{}", self.height, self.width, self.channels)
+    }
+}
+
+/// A batch of images `[batch, height, width, channels]` on a device, row-major, channels fastest.
+#[derive(Clone)]
+pub struct Image<E: Element, D: Device<E>> {
+    device: D,
+    batch: usize,
+    shape: ImageShape,
+    data: Buffer<E, D>,
+}
+
+impl<E: Element, D: Device<E>> Image<E, D> {
+    /// Images whose values are zero.
+    pub fn zeros(device: &D, batch: usize, shape: ImageShape) -> Result<Self> {
+        let data = MemoryKernel::<E>::zeros(device, batch * shape.dims())?;
+        Ok(Self { device: device.clone(), batch, shape, data })
+    }
+
+    /// Images from values on the host, `[batch, height, width, channels]`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there are not `batch · height · width · channels` values.
+    pub fn from_host(device: &D, batch: usize, shape: ImageShape, values: &[E]) -> Result<Self> {
+        if values.len() != batch * shape.dims() {
+            return Err(Error::Shape {
+                layer: "image".into(),
+                expected: format!("{} values for {batch} images of {shape}", batch * shape.dims()),
+                found: format!("{}", values.len()),
+            });
+        }
+        let data = device.upload(values)?;
+        Ok(Self { device: device.clone(), batch, shape, data })
+    }
+
+    /// Images around a buffer that already holds `batch · height · width · channels` values.
+    pub(crate) fn from_buffer(device: &D, batch: usize, shape: ImageShape, data: Buffer<E, D>) -> Self {
+        debug_assert_eq!(<D as Storage<E>>::len(device, &data), batch * shape.dims());
+        Self { device: device.clone(), batch, shape, data }
+    }
+
+    /// The values on the host, `[batch, height, width, channels]`.
+    pub fn to_host(&self) -> Result<Vec<E>> {
+        self.device.download(&self.data)
+    }
+
+    /// The device that holds the images.
+    pub fn device(&self) -> &D {
+        &self.device
+    }
+
+    /// How many images.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// The shape of one image.
+    pub fn shape(&self) -> ImageShape {
+        self.shape
+    }
+
+    /// Pixels of all images together: the rows of the matrix `[batch · height · width, channels]`.
+    pub fn rows(&self) -> usize {
+        self.batch * self.shape.pixels()
+    }
+
+    /// The values on the device.
+    pub fn data(&self) -> &Buffer<E, D> {
+        &self.data
+    }
+
+    /// The values on the device, to be changed in place.
+    pub fn data_mut(&mut self) -> &mut Buffer<E, D> {
+        &mut self.data
+    }
+
+    /// The values on the device, without the shape.
+    pub fn into_data(self) -> Buffer<E, D> {
+        self.data
+    }
+
+    /// A copy of the channels `start .. start + count`.
+    pub fn channels(&self, start: usize, count: usize) -> Result<Self> {
+        let data = self.device.slice_channels(&self.data, self.rows(), self.shape.channels, start, count)?;
+        Ok(Self::from_buffer(&self.device, self.batch, self.shape.with_channels(count), data))
+    }
+
+    /// Overwrites the channels from `start` on with those of `part`.
+    pub fn set_channels(&mut self, start: usize, part: &Self) -> Result<()> {
+        let (rows, channels) = (self.rows(), self.shape.channels);
+        self.device.place_channels(&mut self.data, rows, channels, start, &part.data, part.shape.channels)
+    }
+
+    /// Adds `part` to the channels from `start` on.
+    pub fn add_channels(&mut self, start: usize, part: &Self) -> Result<()> {
+        self.device.add_channels(&mut self.data, self.shape.channels, start, &part.data, part.shape.channels)
+    }
+
+    /// These channels followed by those of `tail`.
+    pub fn concat_channels(&self, tail: &Self) -> Result<Self> {
+        let channels = self.shape.channels + tail.shape.channels;
+        let mut whole = Self::zeros(&self.device, self.batch, self.shape.with_channels(channels))?;
+        whole.set_channels(0, self)?;
+        whole.set_channels(self.shape.channels, tail)?;
+        Ok(whole)
+    }
+
+    /// Adds another batch of the same shape, element by element.
+    pub fn add_assign(&mut self, other: &Self) -> Result<()> {
+        MemoryKernel::<E>::add_assign(&self.device, &mut self.data, &other.data)
+    }
+
+    /// Refuses images that are not `expected`.
+    pub fn expect_shape(&self, layer: &str, expected: ImageShape) -> Result<()> {
+        if self.shape == expected {
+            return Ok(());
+        }
+        Err(Error::Shape { layer: layer.into(), expected: expected.to_string(), found: self.shape.to_string() })
+    }
+
+    /// Refuses images whose number of channels is not `channels`.
+    pub fn expect_channels(&self, layer: &str, channels: usize) -> Result<()> {
+        self.expect_shape(layer, self.shape.with_channels(channels))
+    }
+}
+
+impl<E: Element, D: Device<E>> fmt::Debug for Image<E, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Image<{}>[{} × {}]", E::NAME, self.batch, self.shape)
+    }
+}
+
+/// One `f64` per image, on the image's device: log-determinants and log-densities, in nats.
+#[derive(Clone, Debug)]
+pub struct PerSample<D: MemoryKernel<f64>> {
+    device: D,
+    data: Buffer<f64, D>,
+}
+
+impl<D: MemoryKernel<f64>> PerSample<D> {
+    /// `value` for each of `batch` images.
+    pub fn constant(device: &D, batch: usize, value: f64) -> Result<Self> {
+        Self::from_host(device, &vec![value; batch])
+    }
+
+    /// Zero for each of `batch` images.
+    pub fn zeros(device: &D, batch: usize) -> Result<Self> {
+        Self::constant(device, batch, 0.0)
+    }
+
+    /// One value per image from the host.
+    pub fn from_host(device: &D, values: &[f64]) -> Result<Self> {
+        Ok(Self { device: device.clone(), data: device.upload(values)? })
+    }
+
+    /// The values on the host.
+    pub fn to_host(&self) -> Result<Vec<f64>> {
+        self.device.download(&self.data)
+    }
+
+    /// Adds another value per image.
+    pub fn add_assign(&mut self, other: &Self) -> Result<()> {
+        self.device.add_assign(&mut self.data, &other.data)
+    }
+
+    /// The values on the device.
+    pub fn data(&self) -> &Buffer<f64, D> {
+        &self.data
+    }
+
+    /// The values on the device, to be changed in place.
+    pub fn data_mut(&mut self) -> &mut Buffer<f64, D> {
+        &mut self.data
+    }
+}

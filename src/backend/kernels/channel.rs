@@ -1,0 +1,373 @@
+//! One affine map per channel, and channels in another order: actnorm and permutations.
+
+use super::super::{Buffer, Cpu, Element};
+use crate::Result;
+use dfdx::tensor::Storage;
+
+/// Maps that act on each channel of the matrix `[rows, channels]`.
+pub trait ChannelKernel<E: Element>: Storage<E> {
+    /// `x = (x + bias) · scale`.
+    fn affine(&self, x: &mut Buffer<E, Self>, bias: &Buffer<E, Self>, scale: &Buffer<E, Self>) -> Result<()>;
+    /// `y = y / scale − bias`.
+    fn affine_inverse(&self, y: &mut Buffer<E, Self>, bias: &Buffer<E, Self>, scale: &Buffer<E, Self>) -> Result<()>;
+    /// The gradient through `y = (x + bias) · exp(factor · logs)`, from the output: `g` becomes `g · scale`,
+    /// `d_bias += Σ g · scale`, `d_logs += factor · Σ g · y`, sums over rows.
+    #[allow(clippy::too_many_arguments)]
+    fn affine_gradient(
+        &self,
+        y: &Buffer<E, Self>,
+        g: &mut Buffer<E, Self>,
+        scale: &Buffer<E, Self>,
+        factor: f64,
+        d_bias: &mut Buffer<E, Self>,
+        d_logs: &mut Buffer<E, Self>,
+    ) -> Result<()>;
+    /// `x = max((x + bias) · scale, 0)`.
+    fn affine_relu(&self, x: &mut Buffer<E, Self>, bias: &Buffer<E, Self>, scale: &Buffer<E, Self>) -> Result<()>;
+    /// The gradient through [`ChannelKernel::affine_relu`] from its output `y`, with the same sums as
+    /// [`ChannelKernel::affine_gradient`]: rows where `y = 0` pass nothing.
+    #[allow(clippy::too_many_arguments)]
+    fn affine_relu_gradient(
+        &self,
+        y: &Buffer<E, Self>,
+        g: &mut Buffer<E, Self>,
+        scale: &Buffer<E, Self>,
+        factor: f64,
+        d_bias: &mut Buffer<E, Self>,
+        d_logs: &mut Buffer<E, Self>,
+    ) -> Result<()>;
+    /// `exp(factor · logs)`.
+    fn exp_scaled(&self, logs: &Buffer<E, Self>, factor: f64) -> Result<Buffer<E, Self>>;
+    /// Mean and (biased) variance of each channel, in f64.
+    fn channel_statistics(&self, x: &Buffer<E, Self>, channels: usize) -> Result<(Vec<f64>, Vec<f64>)>;
+    /// `y[.., k] = x[.., order[k]]`.
+    fn permute_channels(&self, x: &Buffer<E, Self>, order: &[usize]) -> Result<Buffer<E, Self>>;
+    /// A copy of `count` channels from `start` of the matrix `[rows, channels]`.
+    fn slice_channels(
+        &self,
+        x: &Buffer<E, Self>,
+        rows: usize,
+        channels: usize,
+        start: usize,
+        count: usize,
+    ) -> Result<Buffer<E, Self>>;
+    /// Writes `part` `[rows, count]` over the channels from `start` of `x` `[rows, channels]`.
+    fn place_channels(
+        &self,
+        x: &mut Buffer<E, Self>,
+        rows: usize,
+        channels: usize,
+        start: usize,
+        part: &Buffer<E, Self>,
+        count: usize,
+    ) -> Result<()>;
+    /// Adds `part` `[rows, count]` to the channels from `start` of `x` `[rows, channels]`.
+    fn add_channels(
+        &self,
+        x: &mut Buffer<E, Self>,
+        channels: usize,
+        start: usize,
+        part: &Buffer<E, Self>,
+        count: usize,
+    ) -> Result<()>;
+    /// `[batch, pixels, channels]` from one image `base` `[pixels, channels]` and one row per image `[batch,
+    /// channels]`: their sum at every pixel.
+    fn add_per_image(
+        &self,
+        base: &Buffer<E, Self>,
+        per_image: &Buffer<E, Self>,
+        channels: usize,
+    ) -> Result<Buffer<E, Self>>;
+    /// `[batch, pixels, channels]` to `[batch, channels]`: the sum over an image's pixels.
+    fn sum_over_pixels(&self, x: &Buffer<E, Self>, pixels: usize, channels: usize) -> Result<Buffer<E, Self>>;
+    /// `[batch, len]` to `[len]`: the sum over images.
+    fn sum_over_batch(&self, x: &Buffer<E, Self>, len: usize) -> Result<Buffer<E, Self>>;
+}
+
+impl<E: Element> ChannelKernel<E> for Cpu {
+    fn affine(&self, x: &mut Buffer<E, Self>, bias: &Buffer<E, Self>, scale: &Buffer<E, Self>) -> Result<()> {
+        for x in x.chunks_exact_mut(bias.len()) {
+            for ((x, &bias), &scale) in x.iter_mut().zip(bias.iter()).zip(scale.iter()) {
+                *x = (*x + bias) * scale;
+            }
+        }
+        Ok(())
+    }
+
+    fn affine_inverse(&self, y: &mut Buffer<E, Self>, bias: &Buffer<E, Self>, scale: &Buffer<E, Self>) -> Result<()> {
+        for y in y.chunks_exact_mut(bias.len()) {
+            for ((y, &bias), &scale) in y.iter_mut().zip(bias.iter()).zip(scale.iter()) {
+                *y = *y / scale - bias;
+            }
+        }
+        Ok(())
+    }
+
+    fn affine_gradient(
+        &self,
+        y: &Buffer<E, Self>,
+        g: &mut Buffer<E, Self>,
+        scale: &Buffer<E, Self>,
+        factor: f64,
+        d_bias: &mut Buffer<E, Self>,
+        d_logs: &mut Buffer<E, Self>,
+    ) -> Result<()> {
+        gradient::<E, false>(y, g, scale, E::of(factor), d_bias, d_logs);
+        Ok(())
+    }
+
+    fn affine_relu(&self, x: &mut Buffer<E, Self>, bias: &Buffer<E, Self>, scale: &Buffer<E, Self>) -> Result<()> {
+        for x in x.chunks_exact_mut(bias.len()) {
+            for ((x, &bias), &scale) in x.iter_mut().zip(bias.iter()).zip(scale.iter()) {
+                let y = (*x + bias) * scale;
+                // A comparison, not `max`, so that NaN is passed on and seen.
+                *x = if y < E::zero() { E::zero() } else { y };
+            }
+        }
+        Ok(())
+    }
+
+    fn affine_relu_gradient(
+        &self,
+        y: &Buffer<E, Self>,
+        g: &mut Buffer<E, Self>,
+        scale: &Buffer<E, Self>,
+        factor: f64,
+        d_bias: &mut Buffer<E, Self>,
+        d_logs: &mut Buffer<E, Self>,
+    ) -> Result<()> {
+        gradient::<E, true>(y, g, scale, E::of(factor), d_bias, d_logs);
+        Ok(())
+    }
+
+    fn exp_scaled(&self, logs: &Buffer<E, Self>, factor: f64) -> Result<Buffer<E, Self>> {
+        let mut scale = logs.clone();
+        scale.iter_mut().for_each(|s| *s = (E::of(factor) * *s).exp());
+        Ok(scale)
+    }
+
+    fn channel_statistics(&self, x: &Buffer<E, Self>, channels: usize) -> Result<(Vec<f64>, Vec<f64>)> {
+        let rows = (x.len() / channels).max(1) as f64;
+        let mut mean = vec![0.0; channels];
+        for x in x.chunks_exact(channels) {
+            mean.iter_mut().zip(x).for_each(|(mean, x)| *mean += x.as_f64());
+        }
+        mean.iter_mut().for_each(|mean| *mean /= rows);
+        let mut variance = vec![0.0; channels];
+        for x in x.chunks_exact(channels) {
+            for ((variance, mean), x) in variance.iter_mut().zip(&mean).zip(x) {
+                *variance += (x.as_f64() - mean).powi(2);
+            }
+        }
+        variance.iter_mut().for_each(|variance| *variance /= rows);
+        Ok((mean, variance))
+    }
+
+    fn permute_channels(&self, x: &Buffer<E, Self>, order: &[usize]) -> Result<Buffer<E, Self>> {
+        let mut y = super::MemoryKernel::<E>::zeros(self, x.len())?;
+        for (y, x) in y.chunks_exact_mut(order.len()).zip(x.chunks_exact(order.len())) {
+            y.iter_mut().zip(order).for_each(|(y, &k)| *y = x[k]);
+        }
+        Ok(y)
+    }
+
+    fn slice_channels(
+        &self,
+        x: &Buffer<E, Self>,
+        rows: usize,
+        channels: usize,
+        start: usize,
+        count: usize,
+    ) -> Result<Buffer<E, Self>> {
+        let mut part = super::MemoryKernel::<E>::zeros(self, rows * count)?;
+        if count > 0 {
+            for (part, x) in part.chunks_exact_mut(count).zip(x.chunks_exact(channels)) {
+                part.copy_from_slice(&x[start..start + count]);
+            }
+        }
+        Ok(part)
+    }
+
+    fn place_channels(
+        &self,
+        x: &mut Buffer<E, Self>,
+        rows: usize,
+        channels: usize,
+        start: usize,
+        part: &Buffer<E, Self>,
+        count: usize,
+    ) -> Result<()> {
+        debug_assert_eq!(part.len(), rows * count);
+        if count > 0 {
+            for (x, part) in x.chunks_exact_mut(channels).zip(part.chunks_exact(count)) {
+                x[start..start + count].copy_from_slice(part);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_channels(
+        &self,
+        x: &mut Buffer<E, Self>,
+        channels: usize,
+        start: usize,
+        part: &Buffer<E, Self>,
+        count: usize,
+    ) -> Result<()> {
+        for (x, part) in x.chunks_exact_mut(channels).zip(part.chunks_exact(count)) {
+            x[start..start + count].iter_mut().zip(part).for_each(|(x, &part)| *x += part);
+        }
+        Ok(())
+    }
+
+    fn add_per_image(
+        &self,
+        base: &Buffer<E, Self>,
+        per_image: &Buffer<E, Self>,
+        channels: usize,
+    ) -> Result<Buffer<E, Self>> {
+        let batch = per_image.len() / channels;
+        let mut sum = super::MemoryKernel::<E>::zeros(self, batch * base.len())?;
+        for (sum, row) in sum.chunks_exact_mut(base.len()).zip(per_image.chunks_exact(channels)) {
+            for (sum, base) in sum.chunks_exact_mut(channels).zip(base.chunks_exact(channels)) {
+                sum.iter_mut().zip(base.iter().zip(row)).for_each(|(sum, (&base, &row))| *sum = base + row);
+            }
+        }
+        Ok(sum)
+    }
+
+    fn sum_over_pixels(&self, x: &Buffer<E, Self>, pixels: usize, channels: usize) -> Result<Buffer<E, Self>> {
+        let mut sum = super::MemoryKernel::<E>::zeros(self, x.len() / pixels)?;
+        for (sum, x) in sum.chunks_exact_mut(channels).zip(x.chunks_exact(pixels * channels)) {
+            for x in x.chunks_exact(channels) {
+                sum.iter_mut().zip(x).for_each(|(sum, &x)| *sum += x);
+            }
+        }
+        Ok(sum)
+    }
+
+    fn sum_over_batch(&self, x: &Buffer<E, Self>, len: usize) -> Result<Buffer<E, Self>> {
+        let mut sum = super::MemoryKernel::<E>::zeros(self, len)?;
+        for x in x.chunks_exact(len) {
+            sum.iter_mut().zip(x).for_each(|(sum, &x)| *sum += x);
+        }
+        Ok(sum)
+    }
+}
+
+fn gradient<E: Element, const RELU: bool>(
+    y: &[E],
+    g: &mut [E],
+    scale: &[E],
+    factor: E,
+    d_bias: &mut [E],
+    d_logs: &mut [E],
+) {
+    let channels = scale.len();
+    // Sums of this call are kept apart and added once, so that they do not depend on what was there.
+    let mut bias_sum = vec![E::zero(); channels];
+    let mut logs_sum = vec![E::zero(); channels];
+    for (y, g) in y.chunks_exact(channels).zip(g.chunks_exact_mut(channels)) {
+        for i in 0..channels {
+            let g_y = if RELU && y[i] == E::zero() { E::zero() } else { g[i] };
+            logs_sum[i] += g_y * y[i];
+            g[i] = g_y * scale[i];
+            bias_sum[i] += g[i];
+        }
+    }
+    d_bias.iter_mut().zip(&bias_sum).for_each(|(d, &sum)| *d += sum);
+    d_logs.iter_mut().zip(&logs_sum).for_each(|(d, &sum)| *d += factor * sum);
+}
+
+#[cfg(feature = "cuda")]
+mod cuda {
+    use super::super::not_yet;
+    use super::*;
+    use crate::backend::Cuda;
+
+    impl<E: Element> ChannelKernel<E> for Cuda
+    where
+        Cuda: Storage<E>,
+    {
+        fn affine(&self, _: &mut Buffer<E, Self>, _: &Buffer<E, Self>, _: &Buffer<E, Self>) -> Result<()> {
+            not_yet("affine")
+        }
+        fn affine_inverse(&self, _: &mut Buffer<E, Self>, _: &Buffer<E, Self>, _: &Buffer<E, Self>) -> Result<()> {
+            not_yet("affine_inverse")
+        }
+        fn affine_gradient(
+            &self,
+            _: &Buffer<E, Self>,
+            _: &mut Buffer<E, Self>,
+            _: &Buffer<E, Self>,
+            _: f64,
+            _: &mut Buffer<E, Self>,
+            _: &mut Buffer<E, Self>,
+        ) -> Result<()> {
+            not_yet("affine_gradient")
+        }
+        fn affine_relu(&self, _: &mut Buffer<E, Self>, _: &Buffer<E, Self>, _: &Buffer<E, Self>) -> Result<()> {
+            not_yet("affine_relu")
+        }
+        fn affine_relu_gradient(
+            &self,
+            _: &Buffer<E, Self>,
+            _: &mut Buffer<E, Self>,
+            _: &Buffer<E, Self>,
+            _: f64,
+            _: &mut Buffer<E, Self>,
+            _: &mut Buffer<E, Self>,
+        ) -> Result<()> {
+            not_yet("affine_relu_gradient")
+        }
+        fn exp_scaled(&self, _: &Buffer<E, Self>, _: f64) -> Result<Buffer<E, Self>> {
+            not_yet("exp_scaled")
+        }
+        fn channel_statistics(&self, _: &Buffer<E, Self>, _: usize) -> Result<(Vec<f64>, Vec<f64>)> {
+            not_yet("channel_statistics")
+        }
+        fn permute_channels(&self, _: &Buffer<E, Self>, _: &[usize]) -> Result<Buffer<E, Self>> {
+            not_yet("permute_channels")
+        }
+        fn slice_channels(
+            &self,
+            _: &Buffer<E, Self>,
+            _: usize,
+            _: usize,
+            _: usize,
+            _: usize,
+        ) -> Result<Buffer<E, Self>> {
+            not_yet("slice_channels")
+        }
+        fn place_channels(
+            &self,
+            _: &mut Buffer<E, Self>,
+            _: usize,
+            _: usize,
+            _: usize,
+            _: &Buffer<E, Self>,
+            _: usize,
+        ) -> Result<()> {
+            not_yet("place_channels")
+        }
+        fn add_channels(
+            &self,
+            _: &mut Buffer<E, Self>,
+            _: usize,
+            _: usize,
+            _: &Buffer<E, Self>,
+            _: usize,
+        ) -> Result<()> {
+            not_yet("add_channels")
+        }
+        fn add_per_image(&self, _: &Buffer<E, Self>, _: &Buffer<E, Self>, _: usize) -> Result<Buffer<E, Self>> {
+            not_yet("add_per_image")
+        }
+        fn sum_over_pixels(&self, _: &Buffer<E, Self>, _: usize, _: usize) -> Result<Buffer<E, Self>> {
+            not_yet("sum_over_pixels")
+        }
+        fn sum_over_batch(&self, _: &Buffer<E, Self>, _: usize) -> Result<Buffer<E, Self>> {
+            not_yet("sum_over_batch")
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! 3×3 convolutions as matrix products, unfolded on their thin side.
+//!
+//! In Glow's networks one side of each 3×3 convolution is thin. Where the input is thin, [`unfold`] gathers the nine
+//! neighbours of each pixel before the product. Where the output is thin, one product makes the nine contributions
+//! that each pixel sends, and [`sum_taps`] adds them where they arrive. Tap `t = 3·ky + kx` looks at the neighbour
+//! `(ky − 1, kx − 1)` away. Outside the picture every channel is 0, but the *edge indicator*, which is 1 there and 0
+//! inside.
+//!
+//! [`unfold`]: ConvolutionKernel::unfold
+//! [`sum_taps`]: ConvolutionKernel::sum_taps
+
+use super::super::{Buffer, Cpu, Element, ImageShape};
+use crate::Result;
+use dfdx::tensor::Storage;
+use std::ops::Range;
+
+/// The parts of a 3×3 convolution that are not products.
+pub trait ConvolutionKernel<E: Element>: Storage<E> {
+    /// Images of `shape` to rows of neighbours `[rows, 9 · (channels + 1)]`, tap by tap, the edge indicator last in
+    /// each; `[rows, 9 · channels]` without `edge`.
+    fn unfold(&self, x: &Buffer<E, Self>, shape: ImageShape, edge: bool) -> Result<Buffer<E, Self>>;
+    /// The adjoint of [`ConvolutionKernel::unfold`]: `[rows, 9 · (channels + 1)]` to `[rows, channels]`.
+    fn fold(&self, u: &Buffer<E, Self>, shape: ImageShape, edge: bool) -> Result<Buffer<E, Self>>;
+    /// `y[p] = Σ_t taps[p + t, t]`, taps `[rows, 9, channels]`; a tap that looks outside adds `edge[t]` instead, the
+    /// `9 · channels` numbers of the weight from the given offset on.
+    fn sum_taps(
+        &self,
+        taps: &Buffer<E, Self>,
+        shape: ImageShape,
+        edge: Option<(&Buffer<E, Self>, usize)>,
+    ) -> Result<Buffer<E, Self>>;
+    /// The adjoint of [`ConvolutionKernel::sum_taps`]: `[rows, channels]` to `[rows, 9, channels]`, adding to the
+    /// edge weights' gradient.
+    fn spread_taps(
+        &self,
+        g: &Buffer<E, Self>,
+        shape: ImageShape,
+        d_edge: Option<(&mut Buffer<E, Self>, usize)>,
+    ) -> Result<Buffer<E, Self>>;
+}
+
+impl<E: Element> ConvolutionKernel<E> for Cpu {
+    fn unfold(&self, x: &Buffer<E, Self>, shape: ImageShape, edge: bool) -> Result<Buffer<E, Self>> {
+        let channels = shape.channels;
+        let block = channels + usize::from(edge);
+        let rows = x.len() / channels;
+        let mut u = super::MemoryKernel::<E>::zeros(self, rows * 9 * block)?;
+        for row in 0..rows {
+            let neighbours = &mut u[row * 9 * block..][..9 * block];
+            for (tap, out) in neighbours.chunks_exact_mut(block).enumerate() {
+                match neighbour(row, tap, shape) {
+                    Some(from) => out[..channels].copy_from_slice(&x[from * channels..][..channels]),
+                    None if edge => out[channels] = E::one(),
+                    None => {}
+                }
+            }
+        }
+        Ok(u)
+    }
+
+    fn fold(&self, u: &Buffer<E, Self>, shape: ImageShape, edge: bool) -> Result<Buffer<E, Self>> {
+        let channels = shape.channels;
+        let block = channels + usize::from(edge);
+        let rows = u.len() / (9 * block);
+        let mut x = super::MemoryKernel::<E>::zeros(self, rows * channels)?;
+        for row in 0..rows {
+            for (tap, from) in u[row * 9 * block..][..9 * block].chunks_exact(block).enumerate() {
+                if let Some(to) = neighbour(row, tap, shape) {
+                    x[to * channels..][..channels].iter_mut().zip(from).for_each(|(x, &u)| *x += u);
+                }
+            }
+        }
+        Ok(x)
+    }
+
+    fn sum_taps(
+        &self,
+        taps: &Buffer<E, Self>,
+        shape: ImageShape,
+        edge: Option<(&Buffer<E, Self>, usize)>,
+    ) -> Result<Buffer<E, Self>> {
+        let channels = shape.channels;
+        let rows = taps.len() / (9 * channels);
+        let mut y = super::MemoryKernel::<E>::zeros(self, rows * channels)?;
+        for (row, y) in y.chunks_exact_mut(channels).enumerate() {
+            for tap in 0..9 {
+                let addend = match (neighbour(row, tap, shape), edge) {
+                    (Some(from), _) => &taps[(from * 9 + tap) * channels..][..channels],
+                    (None, Some((weight, offset))) => &weight[tap_range(offset, tap, channels)],
+                    (None, None) => continue,
+                };
+                y.iter_mut().zip(addend).for_each(|(y, &a)| *y += a);
+            }
+        }
+        Ok(y)
+    }
+
+    fn spread_taps(
+        &self,
+        g: &Buffer<E, Self>,
+        shape: ImageShape,
+        mut d_edge: Option<(&mut Buffer<E, Self>, usize)>,
+    ) -> Result<Buffer<E, Self>> {
+        let channels = shape.channels;
+        let rows = g.len() / channels;
+        let mut taps = super::MemoryKernel::<E>::zeros(self, rows * 9 * channels)?;
+        for (row, g) in g.chunks_exact(channels).enumerate() {
+            for tap in 0..9 {
+                match (neighbour(row, tap, shape), &mut d_edge) {
+                    (Some(to), _) => taps[(to * 9 + tap) * channels..][..channels].copy_from_slice(g),
+                    (None, Some((weight, offset))) => {
+                        let d = &mut weight[tap_range(*offset, tap, channels)];
+                        d.iter_mut().zip(g).for_each(|(d, &g)| *d += g);
+                    }
+                    (None, None) => {}
+                }
+            }
+        }
+        Ok(taps)
+    }
+}
+
+fn tap_range(offset: usize, tap: usize, channels: usize) -> Range<usize> {
+    offset + tap * channels..offset + (tap + 1) * channels
+}
+
+/// The row that `tap` of `row` looks at, if it is inside the picture.
+#[inline]
+fn neighbour(row: usize, tap: usize, shape: ImageShape) -> Option<usize> {
+    let (line, column) = ((row / shape.width) % shape.height, row % shape.width);
+    let (down, right) = (tap / 3, tap % 3);
+    let inside = (1..=shape.height).contains(&(line + down)) && (1..=shape.width).contains(&(column + right));
+    inside.then(|| row + down * shape.width + right - shape.width - 1)
+}
+
+#[cfg(feature = "cuda")]
+mod cuda {
+    use super::super::not_yet;
+    use super::*;
+    use crate::backend::Cuda;
+
+    impl<E: Element> ConvolutionKernel<E> for Cuda
+    where
+        Cuda: Storage<E>,
+    {
+        fn unfold(&self, _: &Buffer<E, Self>, _: ImageShape, _: bool) -> Result<Buffer<E, Self>> {
+            not_yet("unfold")
+        }
+        fn fold(&self, _: &Buffer<E, Self>, _: ImageShape, _: bool) -> Result<Buffer<E, Self>> {
+            not_yet("fold")
+        }
+        fn sum_taps(
+            &self,
+            _: &Buffer<E, Self>,
+            _: ImageShape,
+            _: Option<(&Buffer<E, Self>, usize)>,
+        ) -> Result<Buffer<E, Self>> {
+            not_yet("sum_taps")
+        }
+        fn spread_taps(
+            &self,
+            _: &Buffer<E, Self>,
+            _: ImageShape,
+            _: Option<(&mut Buffer<E, Self>, usize)>,
+        ) -> Result<Buffer<E, Self>> {
+            not_yet("spread_taps")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::kernels::MemoryKernel;
+    use proptest::prelude::*;
+
+    fn wave(len: usize, frequency: f64) -> Vec<f64> {
+        (0..len).map(|i| (i as f64 * frequency).sin()).collect()
+    }
+
+    fn dot(a: &[f64], b: &[f64]) -> f64 {
+        a.iter().zip(b).map(|(a, b)| a * b).sum()
+    }
+
+    proptest! {
+        /// ⟨unfold x, u⟩ = ⟨x, fold u⟩, and the edge indicator is constant.
+        #[test]
+        fn fold_is_the_adjoint_of_unfold(h in 1usize..5, w in 1usize..5, c in 1usize..4, n in 1usize..3, edge: bool) {
+            let (device, shape) = (Cpu::default(), ImageShape::new(h, w, c));
+            let x = device.upload(&wave(n * shape.dims(), 0.7)).unwrap();
+            let zero = device.upload(&vec![0.0; n * shape.dims()]).unwrap();
+            let unfolded = device.unfold(&x, shape, edge).unwrap();
+            let constant = device.unfold(&zero, shape, edge).unwrap();
+            let u = device.upload(&wave(unfolded.len(), 1.3)).unwrap();
+            let folded = device.fold(&u, shape, edge).unwrap();
+            prop_assert!((dot(&unfolded, &u) - dot(&constant, &u) - dot(&x, &folded)).abs() < 1e-10);
+        }
+
+        /// ⟨sum_taps a, g⟩ = ⟨a, spread_taps g⟩ + ⟨edge, d_edge⟩.
+        #[test]
+        fn spread_is_the_adjoint_of_sum(h in 1usize..5, w in 1usize..5, c in 1usize..4, n in 1usize..3) {
+            let (device, shape) = (Cpu::default(), ImageShape::new(h, w, c));
+            let rows = n * h * w;
+            let taps = device.upload(&wave(rows * 9 * c, 0.7)).unwrap();
+            let edge = device.upload(&wave(9 * c + 2, 1.1)).unwrap();
+            let g = device.upload(&wave(rows * c, 1.7)).unwrap();
+            let summed = device.sum_taps(&taps, shape, Some((&edge, 2))).unwrap();
+            let mut d_edge = device.upload(&vec![0.0; 9 * c + 2]).unwrap();
+            let spread = device.spread_taps(&g, shape, Some((&mut d_edge, 2))).unwrap();
+            prop_assert!((dot(&summed, &g) - dot(&taps, &spread) - dot(&edge, &d_edge)).abs() < 1e-10);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! One step of an optimizer on one parameter.
+
+use super::super::{Buffer, Cpu, Element};
+use crate::Result;
+use dfdx::tensor::Storage;
+use rayon::prelude::*;
+
+/// Adam (Kingma & Ba 2015, algorithm 1): `w −= step_size · m / (√(v · second_correction) + epsilon)`.
+#[derive(Clone, Copy, Debug)]
+pub struct AdamStep {
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root.
+    pub epsilon: f64,
+    /// `lr / (1 − β1^t)`.
+    pub step_size: f64,
+    /// `1 / (1 − β2^t)`.
+    pub second_correction: f64,
+}
+
+/// Adamax (Kingma & Ba 2015, algorithm 2): `u = max(β2·u, |g|)`, `w −= step_size · m / (u + epsilon)`.
+#[derive(Clone, Copy, Debug)]
+pub struct AdamaxStep {
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the infinity norm.
+    pub beta2: f64,
+    /// Added to the norm.
+    pub epsilon: f64,
+    /// `lr / (1 − β1^t)`, with the reference code's factor where it is chosen.
+    pub step_size: f64,
+}
+
+/// Updates of weights in place.
+pub trait OptimizerKernel<E: Element>: Storage<E> {
+    /// One step of Adam.
+    fn adam(
+        &self,
+        step: AdamStep,
+        w: &mut Buffer<E, Self>,
+        g: &Buffer<E, Self>,
+        m: &mut Buffer<E, Self>,
+        v: &mut Buffer<E, Self>,
+    ) -> Result<()>;
+    /// One step of Adamax.
+    fn adamax(
+        &self,
+        step: AdamaxStep,
+        w: &mut Buffer<E, Self>,
+        g: &Buffer<E, Self>,
+        m: &mut Buffer<E, Self>,
+        u: &mut Buffer<E, Self>,
+    ) -> Result<()>;
+    /// `average += rate · (w − average)`.
+    fn average(&self, rate: f64, w: &Buffer<E, Self>, average: &mut Buffer<E, Self>) -> Result<()>;
+}
+
+/// Elements a thread takes at a time: element-wise work is the same in any order.
+const CHUNK: usize = 1 << 14;
+
+impl<E: Element> OptimizerKernel<E> for Cpu {
+    fn adam(
+        &self,
+        step: AdamStep,
+        w: &mut Buffer<E, Self>,
+        g: &Buffer<E, Self>,
+        m: &mut Buffer<E, Self>,
+        v: &mut Buffer<E, Self>,
+    ) -> Result<()> {
+        let (beta1, beta2, epsilon) = (E::of(step.beta1), E::of(step.beta2), E::of(step.epsilon));
+        let (step_size, correction) = (E::of(step.step_size), E::of(step.second_correction));
+        each(w, g, m, v, |w, g, m, v| {
+            *m = beta1 * *m + (E::one() - beta1) * g;
+            *v = beta2 * *v + (E::one() - beta2) * g * g;
+            *w -= step_size * *m / ((*v * correction).sqrt() + epsilon);
+        });
+        Ok(())
+    }
+
+    fn adamax(
+        &self,
+        step: AdamaxStep,
+        w: &mut Buffer<E, Self>,
+        g: &Buffer<E, Self>,
+        m: &mut Buffer<E, Self>,
+        u: &mut Buffer<E, Self>,
+    ) -> Result<()> {
+        let (beta1, beta2, epsilon) = (E::of(step.beta1), E::of(step.beta2), E::of(step.epsilon));
+        let step_size = E::of(step.step_size);
+        each(w, g, m, u, |w, g, m, u| {
+            *m = beta1 * *m + (E::one() - beta1) * g;
+            *u = (beta2 * *u).max(g.abs());
+            *w -= step_size * *m / (*u + epsilon);
+        });
+        Ok(())
+    }
+
+    fn average(&self, rate: f64, w: &Buffer<E, Self>, average: &mut Buffer<E, Self>) -> Result<()> {
+        let rate = E::of(rate);
+        average.par_chunks_mut(CHUNK).zip(w.par_chunks(CHUNK)).for_each(|(average, w)| {
+            average.iter_mut().zip(w).for_each(|(average, &w)| *average += rate * (w - *average));
+        });
+        Ok(())
+    }
+}
+
+fn each<E: Element>(w: &mut [E], g: &[E], m: &mut [E], v: &mut [E], update: impl Fn(&mut E, E, &mut E, &mut E) + Sync) {
+    let chunks = w.par_chunks_mut(CHUNK).zip(g.par_chunks(CHUNK));
+    let moments = m.par_chunks_mut(CHUNK).zip(v.par_chunks_mut(CHUNK));
+    chunks.zip(moments).for_each(|((w, g), (m, v))| {
+        for (((w, &g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
+            update(w, g, m, v);
+        }
+    });
+}
+
+#[cfg(feature = "cuda")]
+mod cuda {
+    use super::super::not_yet;
+    use super::*;
+    use crate::backend::Cuda;
+
+    impl<E: Element> OptimizerKernel<E> for Cuda
+    where
+        Cuda: Storage<E>,
+    {
+        fn adam(
+            &self,
+            _: AdamStep,
+            _: &mut Buffer<E, Self>,
+            _: &Buffer<E, Self>,
+            _: &mut Buffer<E, Self>,
+            _: &mut Buffer<E, Self>,
+        ) -> Result<()> {
+            not_yet("adam")
+        }
+        fn adamax(
+            &self,
+            _: AdamaxStep,
+            _: &mut Buffer<E, Self>,
+            _: &Buffer<E, Self>,
+            _: &mut Buffer<E, Self>,
+            _: &mut Buffer<E, Self>,
+        ) -> Result<()> {
+            not_yet("adamax")
+        }
+        fn average(&self, _: f64, _: &Buffer<E, Self>, _: &mut Buffer<E, Self>) -> Result<()> {
+            not_yet("average")
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Matrix products.
+
+use super::super::{Buffer, Cpu, Element};
+use crate::Result;
+use dfdx::tensor::Storage;
+use std::ops::Deref;
+
+/// A row-major matrix in a product, as it is or transposed.
+#[derive(Debug)]
+pub enum Operand<'a, B> {
+    /// The matrix as stored.
+    Plain(&'a B),
+    /// Its transpose.
+    Transposed(&'a B),
+}
+
+/// Dense products of row-major matrices.
+pub trait ProductKernel<E: Element>: Storage<E> {
+    /// With `size = (m, k, n)`: `c = a · b`, or `c += a · b` when `accumulate`; `a` is `[m, k]`, `b` is `[k, n]`, `c` is `[m, n]`, each after
+    /// its transposition.
+    fn product(
+        &self,
+        size: (usize, usize, usize),
+        a: Operand<'_, Buffer<E, Self>>,
+        b: Operand<'_, Buffer<E, Self>>,
+        c: &mut Buffer<E, Self>,
+        accumulate: bool,
+    ) -> Result<()>;
+}
+
+impl<E: Element> ProductKernel<E> for Cpu {
+    fn product(
+        &self,
+        (m, k, n): (usize, usize, usize),
+        a: Operand<'_, Buffer<E, Self>>,
+        b: Operand<'_, Buffer<E, Self>>,
+        c: &mut Buffer<E, Self>,
+        accumulate: bool,
+    ) -> Result<()> {
+        let (a, a_row, a_column) = strides(a, m, k);
+        let (b, b_row, b_column) = strides(b, k, n);
+        assert!(c.len() >= m * n, "a product of {m}×{n} into {} elements", c.len());
+        // SAFETY: the three slices hold the m·k, k·n and m·n elements that the strides reach (checked above and in
+        // `strides`); `c` is borrowed mutably, so it overlaps neither `a` nor `b`.
+        unsafe {
+            gemm::gemm(
+                m,
+                n,
+                k,
+                c.as_mut_ptr(),
+                1,
+                n as isize,
+                accumulate,
+                a.as_ptr(),
+                a_column,
+                a_row,
+                b.as_ptr(),
+                b_column,
+                b_row,
+                E::one(),
+                E::one(),
+                false,
+                false,
+                false,
+                gemm::Parallelism::None,
+            );
+        }
+        Ok(())
+    }
+}
+
+/// The elements, the row stride and the column stride of an operand that is `[rows, columns]` after transposition.
+fn strides<E, B: Deref<Target = Vec<E>>>(operand: Operand<'_, B>, rows: usize, columns: usize) -> (&[E], isize, isize) {
+    match operand {
+        Operand::Plain(x) => (&x[..rows * columns], columns as isize, 1),
+        Operand::Transposed(x) => (&x[..rows * columns], 1, rows as isize),
+    }
+}
+
+#[cfg(feature = "cuda")]
+mod cuda {
+    use super::super::not_yet;
+    use super::*;
+    use crate::backend::Cuda;
+
+    impl<E: Element> ProductKernel<E> for Cuda
+    where
+        Cuda: Storage<E>,
+    {
+        fn product(
+            &self,
+            _: (usize, usize, usize),
+            _: Operand<'_, Buffer<E, Self>>,
+            _: Operand<'_, Buffer<E, Self>>,
+            _: &mut Buffer<E, Self>,
+            _: bool,
+        ) -> Result<()> {
+            not_yet("product")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::kernels::MemoryKernel;
+
+    #[test]
+    fn every_transposition_is_the_product_of_the_definition() {
+        let device = Cpu::default();
+        let (m, k, n) = (3, 4, 5);
+        let a: Vec<f64> = (0..m * k).map(|i| (i as f64 * 0.7).sin()).collect();
+        let b: Vec<f64> = (0..k * n).map(|i| (i as f64 * 1.3).cos()).collect();
+        let transpose = |x: &[f64], rows: usize, columns: usize| -> Vec<f64> {
+            (0..rows * columns).map(|i| x[(i % rows) * columns + i / rows]).collect()
+        };
+        let up = |x: &[f64]| device.upload(x).unwrap();
+        let (plain_a, plain_b) = (up(&a), up(&b));
+        let (turned_a, turned_b) = (up(&transpose(&a, m, k)), up(&transpose(&b, k, n)));
+        for case in 0..8 {
+            let mut c = up(&vec![1.0; m * n]);
+            let left = if case & 1 == 0 { Operand::Plain(&plain_a) } else { Operand::Transposed(&turned_a) };
+            let right = if case & 2 == 0 { Operand::Plain(&plain_b) } else { Operand::Transposed(&turned_b) };
+            let accumulate = case & 4 != 0;
+            device.product((m, k, n), left, right, &mut c, accumulate).unwrap();
+            for (i, c) in c.iter().enumerate() {
+                let sum: f64 = (0..k).map(|j| a[i / n * k + j] * b[j * n + i % n]).sum();
+                let expected = if accumulate { 1.0 + sum } else { sum };
+                assert!((c - expected).abs() < 1e-14, "case {case}, element {i}: {c} is not {expected}");
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The ground floor: all that dfdx lacks, for each of its devices.
+//!
+//! dfdx gives the devices and their storage; this module adds images, parameters and the kernels a flow needs.
+//! Every kernel is one small trait in [`kernels`], implemented for dfdx's [`Cpu`] and, under the feature `cuda`,
+//! for its `Cuda` side by side, so that a missing half is seen at once. [`Device`] is their sum: nothing above this
+//! floor knows which device it runs on.
+
+mod image;
+mod initializer;
+pub mod kernels;
+pub mod linear_algebra;
+mod parameter;
+mod shards;
+
+pub use dfdx::tensor::Cpu;
+#[cfg(feature = "cuda")]
+pub use dfdx::tensor::Cuda;
+pub use image::{Image, ImageShape, PerSample};
+pub use initializer::Initializer;
+pub(crate) use parameter::join;
+pub use parameter::{Parameter, ParameterGradients, ParameterId, Parameters};
+pub use shards::Shards;
+
+use dfdx::tensor::Storage;
+use kernels::{
+    ChannelKernel, ConvolutionKernel, CouplingKernel, DensityKernel, MemoryKernel, OptimizerKernel, ProductKernel,
+    SqueezeKernel,
+};
+
+/// The numbers a flow computes with: `f32`, or `f64` where the mathematics is to be proved.
+pub trait Element: dfdx::dtypes::Dtype + num_traits::Float + std::iter::Sum + std::fmt::Display {
+    /// `"f32"` or `"f64"`.
+    const NAME: &'static str;
+    /// The nearest element to `value`.
+    fn of(value: f64) -> Self;
+    /// This element as an `f64`, exactly.
+    fn as_f64(self) -> f64;
+}
+
+impl Element for f32 {
+    const NAME: &'static str = "f32";
+    fn of(value: f64) -> Self {
+        value as f32
+    }
+    fn as_f64(self) -> f64 {
+        f64::from(self)
+    }
+}
+
+impl Element for f64 {
+    const NAME: &'static str = "f64";
+    fn of(value: f64) -> Self {
+        value
+    }
+    fn as_f64(self) -> f64 {
+        self
+    }
+}
+
+/// A device's storage for a run of elements: a `Vec` on the CPU, device memory on CUDA. Send and Sync on both.
+pub type Buffer<E, D> = <D as Storage<E>>::Vec;
+
+/// A dfdx device together with this crate's kernels for it.
+pub trait Device<E: Element>:
+    dfdx::tensor_ops::Device<E>
+    + MemoryKernel<E>
+    + MemoryKernel<f64>
+    + ProductKernel<E>
+    + ChannelKernel<E>
+    + SqueezeKernel<E>
+    + ConvolutionKernel<E>
+    + CouplingKernel<E>
+    + DensityKernel<E>
+    + OptimizerKernel<E>
+    + Shards
+{
+}
+
+impl Device<f32> for Cpu {}
+impl Device<f64> for Cpu {}
+#[cfg(feature = "cuda")]
+impl Device<f32> for Cuda {}
+#[cfg(feature = "cuda")]
+impl Device<f64> for Cuda {}

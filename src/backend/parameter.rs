@@ -1,0 +1,221 @@
+//! Parameters, how they are named, and buffers kept beside them.
+
+use super::{Buffer, Device, Element, kernels::MemoryKernel};
+use crate::{Error, Result};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Tells one parameter of the process from every other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ParameterId(u64);
+
+/// A named tensor of a layer, on a device.
+///
+/// *Trained* parameters have gradients. The others are constants that belong to the model (the order of a shuffle):
+/// saved with it, never changed by an optimizer.
+#[derive(Debug)]
+pub struct Parameter<E: Element, D: Device<E>> {
+    id: ParameterId,
+    shape: Vec<usize>,
+    data: Buffer<E, D>,
+    trained: bool,
+}
+
+impl<E: Element, D: Device<E>> Parameter<E, D> {
+    /// A parameter that an optimizer changes, from its values in row-major order.
+    pub fn trained(device: &D, shape: &[usize], values: &[E]) -> Result<Self> {
+        Self::new(device, shape, values, true)
+    }
+
+    /// A constant of the model, from its values in row-major order.
+    pub fn constant(device: &D, shape: &[usize], values: &[E]) -> Result<Self> {
+        Self::new(device, shape, values, false)
+    }
+
+    /// A name and a shape without values, for counting.
+    pub(crate) fn blank(device: &D, shape: &[usize], trained: bool) -> Result<Self> {
+        Self::new(device, shape, &[], trained)
+    }
+
+    fn new(device: &D, shape: &[usize], values: &[E], trained: bool) -> Result<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = ParameterId(NEXT.fetch_add(1, Ordering::Relaxed));
+        Ok(Self { id, shape: shape.to_vec(), data: device.upload(values)?, trained })
+    }
+
+    /// Its identity.
+    pub fn id(&self) -> ParameterId {
+        self.id
+    }
+
+    /// Its shape.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// How many numbers it holds: the product of its shape.
+    pub fn count(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether an optimizer changes it.
+    pub fn is_trained(&self) -> bool {
+        self.trained
+    }
+
+    /// Its values on the device.
+    pub fn data(&self) -> &Buffer<E, D> {
+        &self.data
+    }
+
+    /// Its values on the device, to be changed in place.
+    pub fn data_mut(&mut self) -> &mut Buffer<E, D> {
+        &mut self.data
+    }
+
+    /// Its values on the host, row-major.
+    pub fn to_host(&self, device: &D) -> Result<Vec<E>> {
+        device.download(&self.data)
+    }
+
+    /// Replaces its values.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the number of values is not [`Parameter::count`].
+    pub fn set(&mut self, device: &D, values: &[E]) -> Result<()> {
+        if values.len() != self.count() {
+            return Err(Error::Shape {
+                layer: "parameter".into(),
+                expected: format!("{} values for shape {:?}", self.count(), self.shape),
+                found: values.len().to_string(),
+            });
+        }
+        self.data = device.upload(values)?;
+        Ok(())
+    }
+}
+
+/// What has named parameters. The order of the visit is fixed: it is the order of optimizers and of sums.
+pub trait Parameters<E: Element, D: Device<E>> {
+    /// Calls `visitor` with the name and the value of every parameter.
+    fn visit<'a>(&'a self, path: &str, visitor: &mut dyn FnMut(&str, &'a Parameter<E, D>));
+    /// The same, to change them.
+    fn visit_mut<'a>(&'a mut self, path: &str, visitor: &mut dyn FnMut(&str, &'a mut Parameter<E, D>));
+
+    /// How many numbers an optimizer changes.
+    fn trained_count(&self) -> usize {
+        let mut count = 0;
+        self.visit("", &mut |_, parameter| count += if parameter.is_trained() { parameter.count() } else { 0 });
+        count
+    }
+}
+
+/// `path.name`, or `name` at the root.
+pub(crate) fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_string() } else { format!("{path}.{name}") }
+}
+
+/// Implements [`Parameters`] for a type: its own parameters first, then its parts', each under its field's name.
+#[macro_export]
+macro_rules! parameters {
+    ($type:ident { $($name:ident),* $(,)? } $(parts { $($part:ident),* $(,)? })?) => {
+        impl<E: $crate::Element, D: $crate::Device<E>> $crate::Parameters<E, D> for $type<E, D> {
+            #[allow(unused_variables)]
+            fn visit<'a>(&'a self, path: &str, visitor: &mut dyn FnMut(&str, &'a $crate::Parameter<E, D>)) {
+                let prefix = if path.is_empty() { String::new() } else { format!("{path}.") };
+                $(visitor(&format!("{prefix}{}", stringify!($name)), &self.$name);)*
+                $($(self.$part.visit(&format!("{prefix}{}", stringify!($part)), visitor);)*)?
+            }
+            #[allow(unused_variables)]
+            fn visit_mut<'a>(&'a mut self, path: &str, visitor: &mut dyn FnMut(&str, &'a mut $crate::Parameter<E, D>)) {
+                let prefix = if path.is_empty() { String::new() } else { format!("{path}.") };
+                $(visitor(&format!("{prefix}{}", stringify!($name)), &mut self.$name);)*
+                $($(self.$part.visit_mut(&format!("{prefix}{}", stringify!($part)), visitor);)*)?
+            }
+        }
+    };
+}
+
+/// One buffer for each trained parameter: gradients, and whatever else an optimizer keeps beside the weights.
+#[derive(Clone, Debug)]
+pub struct ParameterGradients<E: Element, D: Device<E>> {
+    slots: HashMap<ParameterId, Buffer<E, D>>,
+}
+
+impl<E: Element, D: Device<E>> ParameterGradients<E, D> {
+    /// A buffer of zeros for every trained parameter of `of`.
+    pub fn zeros(device: &D, of: &(impl Parameters<E, D> + ?Sized)) -> Result<Self> {
+        Self::collect(of, |parameter| MemoryKernel::<E>::zeros(device, parameter.count()))
+    }
+
+    /// A copy of every trained parameter of `of`.
+    pub fn copy_of(of: &(impl Parameters<E, D> + ?Sized)) -> Result<Self> {
+        Self::collect(of, |parameter| Ok(parameter.data().clone()))
+    }
+
+    fn collect(
+        of: &(impl Parameters<E, D> + ?Sized),
+        mut buffer: impl FnMut(&Parameter<E, D>) -> Result<Buffer<E, D>>,
+    ) -> Result<Self> {
+        let mut slots = HashMap::new();
+        let mut outcome = Ok(());
+        of.visit("", &mut |_, parameter| {
+            if parameter.is_trained() && outcome.is_ok() {
+                match buffer(parameter) {
+                    Ok(data) => drop(slots.insert(parameter.id(), data)),
+                    Err(error) => outcome = Err(error),
+                }
+            }
+        });
+        outcome.map(|()| Self { slots })
+    }
+
+    /// The buffer of one parameter.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the parameter is not among those this was made for: a bijector whose
+    /// [`Parameters::visit`] leaves one out.
+    pub fn slot(&mut self, parameter: &Parameter<E, D>) -> Result<&mut Buffer<E, D>> {
+        self.slots.get_mut(&parameter.id).ok_or_else(missing)
+    }
+
+    /// The buffers of two parameters at once.
+    ///
+    /// # Errors
+    /// As [`ParameterGradients::slot`].
+    pub fn slots(&mut self, a: &Parameter<E, D>, b: &Parameter<E, D>) -> Result<[&mut Buffer<E, D>; 2]> {
+        match self.slots.get_disjoint_mut([&a.id, &b.id]) {
+            [Some(a), Some(b)] => Ok([a, b]),
+            _ => Err(missing()),
+        }
+    }
+
+    /// The buffer of one parameter, to read.
+    pub fn get(&self, id: ParameterId) -> Option<&Buffer<E, D>> {
+        self.slots.get(&id)
+    }
+
+    /// The buffer of one parameter, to write.
+    pub fn get_mut(&mut self, id: ParameterId) -> Option<&mut Buffer<E, D>> {
+        self.slots.get_mut(&id)
+    }
+
+    /// Adds the buffers of `other`, which was made for the same parameters.
+    pub fn add_assign(&mut self, device: &D, other: &Self) -> Result<()> {
+        for (id, slot) in &mut self.slots {
+            if let Some(addend) = other.slots.get(id) {
+                MemoryKernel::<E>::add_assign(device, slot, addend)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills every buffer with zeros.
+    pub fn clear(&mut self, device: &D) -> Result<()> {
+        self.slots.values_mut().try_for_each(|slot| MemoryKernel::<E>::fill(device, slot, E::zero()))
+    }
+}
+
+fn missing() -> Error {
+    Error::Device("a bijector asks for the gradient of a parameter that its Parameters::visit does not name".into())
+}

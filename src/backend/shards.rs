@@ -1,0 +1,77 @@
+//! Splitting a batch over what computes it.
+
+use super::Cpu;
+use crate::Result;
+use dfdx::tensor::Cache;
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// How a device computes the independent images of a batch.
+pub trait Shards: Sized {
+    /// Splits `count` images into shards of at most `shard` and gives every worker its share of them, decided
+    /// beforehand; `work` is called once a worker with a device of the worker's own. The results come in the order of
+    /// the images, so sums over them have a fixed order: the same number of workers gives the same bits.
+    ///
+    /// # Errors
+    /// The first worker's error, in the order of the images.
+    fn over_shards<T: Send>(
+        &self,
+        count: usize,
+        shard: usize,
+        work: impl Fn(&Self, &[Range<usize>]) -> Result<T> + Sync,
+    ) -> Result<Vec<T>>;
+
+    /// How many images at a time suit this device, when the largest activation of one image holds `elements`.
+    fn shard_images(&self, elements: usize) -> usize;
+}
+
+/// Elements of the largest activation of a shard, so that a layer's working set stays in a core's cache.
+const CACHED_ELEMENTS: usize = 1 << 17;
+
+thread_local! {
+    // A device of the thread's own, whose buffers are reused from layer to layer and from step to step.
+    static WORKER: Cpu = {
+        let device = Cpu::default();
+        device.enable_cache();
+        device
+    };
+}
+
+impl Shards for Cpu {
+    fn over_shards<T: Send>(
+        &self,
+        count: usize,
+        shard: usize,
+        work: impl Fn(&Self, &[Range<usize>]) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
+        let workers = rayon::current_num_threads();
+        // An even share for every worker first, so that a small batch does not leave one idle.
+        let shard = shard.clamp(1, count.div_ceil(workers).max(1));
+        let ranges: Vec<Range<usize>> =
+            (0..count).step_by(shard).map(|start| start..(start + shard).min(count)).collect();
+        let share = ranges.len().div_ceil(workers).max(1);
+        ranges.par_chunks(share).map(|ranges| WORKER.with(|device| work(device, ranges))).collect()
+    }
+
+    fn shard_images(&self, elements: usize) -> usize {
+        (CACHED_ELEMENTS / elements.max(1)).clamp(1, 64)
+    }
+}
+
+#[cfg(feature = "cuda")]
+impl Shards for super::Cuda {
+    fn over_shards<T: Send>(
+        &self,
+        count: usize,
+        shard: usize,
+        work: impl Fn(&Self, &[Range<usize>]) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
+        let ranges: Vec<Range<usize>> =
+            (0..count).step_by(shard.max(1)).map(|start| start..(start + shard).min(count)).collect();
+        Ok(vec![work(self, &ranges)?])
+    }
+
+    fn shard_images(&self, _: usize) -> usize {
+        usize::MAX / 2
+    }
+}

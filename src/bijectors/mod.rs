@@ -1,0 +1,31 @@
+//! The bijectors, one file each: the formula, a runnable example, then forward, inverse, ladj and pull-back.
+
+mod actnorm;
+mod chain;
+mod coupling;
+mod invertible_conv;
+mod permutation;
+mod squeeze;
+
+pub use actnorm::ActNorm;
+pub use chain::Chain;
+pub(crate) use coupling::even_half;
+pub use coupling::{Coupling, ScaleMap};
+pub use invertible_conv::{InvertibleConv, Weight};
+pub use permutation::Permutation;
+pub use squeeze::Squeeze;
+
+use crate::backend::ImageShape;
+use crate::{Error, Result};
+
+/// `input`, if it has the channels that the layer was built for.
+fn expect_channels(layer: &str, input: ImageShape, channels: usize) -> Result<ImageShape> {
+    if input.channels == channels {
+        return Ok(input);
+    }
+    Err(Error::Shape {
+        layer: layer.into(),
+        expected: format!("{channels} channels"),
+        found: format!("{} ({input})", input.channels),
+    })
+}

@@ -1,0 +1,137 @@
+//! Channels in another order: RealNVP's reverse, and a fixed random shuffle.
+//!
+//! ```text
+//! y[.., k] = x[.., order[k]]
+//! x[.., order[k]] = y[.., k]
+//! ladj = 0
+//! ```
+//!
+//! The order is part of the model: it is saved with it as the constant `order`, and drawn from the model's seed.
+//!
+//! ```
+//! use flowstone::{Bijector, Image, ImageShape, backend::{Cpu, Initializer}, bijectors::Permutation};
+//! # fn main() -> flowstone::Result<()> {
+//! let device = Cpu::default();
+//! let reverse = Permutation::reverse(&Initializer::new(&device, 0), 3)?;
+//! let x = Image::from_host(&device, 1, ImageShape::new(1, 1, 3), &[1.0_f32, 2.0, 3.0])?;
+//! assert_eq!(reverse.forward(&x)?.to_host()?, [3.0, 2.0, 1.0]);
+//! # Ok(())
+//! # }
+//! ```
+
+use crate::backend::{Device, Element, Image, ImageShape, Initializer, Parameter, ParameterGradients, PerSample};
+use crate::bijector::{Bijector, Cotangent, Kept};
+use crate::{Error, Result, parameters};
+
+/// A fixed order of the channels.
+#[derive(Debug)]
+pub struct Permutation<E: Element, D: Device<E>> {
+    kind: &'static str,
+    /// `[channels]`: the input channel of each output channel, counted from 0.
+    order: Parameter<E, D>,
+    /// The same as indexes, and the way back.
+    forth: Vec<usize>,
+    back: Vec<usize>,
+}
+
+parameters!(Permutation { order });
+
+impl<E: Element, D: Device<E>> Permutation<E, D> {
+    /// The last channel first.
+    pub fn reverse(initializer: &Initializer<D>, channels: usize) -> Result<Self> {
+        Self::new(initializer, "Reverse", (0..channels).rev().collect())
+    }
+
+    /// A random order, drawn from the initializer's seed.
+    pub fn shuffle(initializer: &Initializer<D>, channels: usize) -> Result<Self> {
+        Self::new(initializer, "Shuffle", initializer.order("order", channels))
+    }
+
+    fn new(initializer: &Initializer<D>, kind: &'static str, forth: Vec<usize>) -> Result<Self> {
+        let values: Vec<f64> = forth.iter().map(|&k| k as f64).collect();
+        let order = initializer.constant(&[forth.len()], &values)?;
+        let back = inverted(kind, &forth)?;
+        Ok(Self { kind, order, forth, back })
+    }
+
+    fn permuted(&self, x: &Image<E, D>, order: &[usize]) -> Result<Image<E, D>> {
+        self.output_shape(x.shape())?;
+        let data = x.device().permute_channels(x.data(), order)?;
+        Ok(Image::from_buffer(x.device(), x.batch(), x.shape(), data))
+    }
+}
+
+/// The order that undoes `forth`.
+fn inverted(kind: &str, forth: &[usize]) -> Result<Vec<usize>> {
+    let mut back = vec![usize::MAX; forth.len()];
+    for (k, &from) in forth.iter().enumerate() {
+        if let Some(place @ &mut usize::MAX) = back.get_mut(from) {
+            *place = k;
+        }
+    }
+    if back.contains(&usize::MAX) {
+        return Err(Error::Shape {
+            layer: kind.into(),
+            expected: format!("an order of the channels 0 to {}", forth.len().saturating_sub(1)),
+            found: format!("{forth:?}"),
+        });
+    }
+    Ok(back)
+}
+
+impl<E: Element, D: Device<E>> Bijector<E, D> for Permutation<E, D> {
+    fn kind(&self) -> &str {
+        self.kind
+    }
+
+    fn output_shape(&self, input: ImageShape) -> Result<ImageShape> {
+        super::expect_channels(self.kind, input, self.forth.len())
+    }
+
+    fn forward(&self, x: &Image<E, D>) -> Result<Image<E, D>> {
+        self.permuted(x, &self.forth)
+    }
+
+    fn inverse(&self, y: &Image<E, D>) -> Result<Image<E, D>> {
+        self.permuted(y, &self.back)
+    }
+
+    fn log_abs_det_jacobian(&self, x: &Image<E, D>, _: &Image<E, D>) -> Result<PerSample<D>> {
+        PerSample::zeros(x.device(), x.batch())
+    }
+
+    fn pull_back(
+        &self,
+        y: Image<E, D>,
+        cotangent: Cotangent<E, D>,
+        _: &mut ParameterGradients<E, D>,
+    ) -> Result<(Image<E, D>, Image<E, D>)> {
+        Ok((self.inverse(&y)?, self.inverse(&cotangent.image)?))
+    }
+
+    /// Takes up the order from the parameter, as after loading a model.
+    fn prepare(&mut self, device: &D) -> Result<()> {
+        let order = self.order.to_host(device)?;
+        if order.is_empty() {
+            return Ok(());
+        }
+        let forth: Vec<usize> = order.iter().map(|k| k.as_f64() as usize).collect();
+        self.back = inverted(self.kind, &forth)?;
+        self.forth = forth;
+        Ok(())
+    }
+
+    fn forward_keeping(&self, x: Image<E, D>) -> Result<(Image<E, D>, PerSample<D>, Kept<E, D>)> {
+        let ladj = PerSample::zeros(x.device(), x.batch())?;
+        Ok((self.forward(&x)?, ladj, Kept::images([])))
+    }
+
+    fn pull_back_kept(
+        &self,
+        _: Kept<E, D>,
+        cotangent: Cotangent<E, D>,
+        _: &mut ParameterGradients<E, D>,
+    ) -> Result<Image<E, D>> {
+        self.inverse(&cotangent.image)
+    }
+}

@@ -1,0 +1,103 @@
+//! What can go wrong, in the words of the person who will read it.
+//!
+//! Every error says what is wrong, where, what was expected and what to do. [`Error::is_input`] tells
+//! a mistake in what the user gave (exit code 2) from a failure while running (exit code 1).
+
+use std::path::{Path, PathBuf};
+
+/// The result of anything in this crate that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Anything that can go wrong.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum Error {
+    /// A tensor of a shape that the layer cannot take.
+    #[error("{layer}: expected {expected}, found {found}")]
+    Shape {
+        /// The kind of layer, or its path where it is known.
+        layer: String,
+        /// What would have been right.
+        expected: String,
+        /// What came.
+        found: String,
+    },
+    /// A flow file that is not RON, not a flow, or a flow whose shapes do not fit.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    FlowFile(#[from] Box<crate::flow::FlowFileError>),
+    /// A file that could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file that was read and is not what it should be.
+    #[error("{}: {reason}", path.display())]
+    BadFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An option, a name or a value that the user gave and that cannot be used.
+    #[error("{0}")]
+    Usage(String),
+    /// A matrix that cannot be inverted.
+    #[error("{layer}: the matrix is singular, so the flow has no inverse (log|det W| = {log_abs_det})")]
+    Singular {
+        /// The layer whose matrix it is.
+        layer: String,
+        /// Its log-determinant as computed.
+        log_abs_det: f64,
+    },
+    /// A value that is not a number, or infinite, where training needs a finite one.
+    #[error("non-finite values first appeared in {layer} at step {step}: {cause}")]
+    #[diagnostic(help(
+        "the last good checkpoint is kept; lower the learning rate, lengthen the warm-up or set clip_gradient_norm"
+    ))]
+    NonFinite {
+        /// Path of the first layer that produced one.
+        layer: String,
+        /// The training step, counted from 1.
+        step: u64,
+        /// What was seen.
+        cause: String,
+    },
+    /// Something this device cannot do in this version.
+    #[error("{device} cannot do this yet: {what}")]
+    NotYet {
+        /// The device.
+        device: &'static str,
+        /// The operation asked of it.
+        what: &'static str,
+    },
+    /// The device failed.
+    #[error("the device failed: {0}")]
+    Device(String),
+}
+
+impl Error {
+    /// A file operation that failed, with the path it failed on.
+    pub fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Self::Io { path, source }
+    }
+
+    /// A file whose content is wrong.
+    pub fn bad_file(path: impl AsRef<Path>, reason: impl Into<String>) -> Self {
+        Self::BadFile { path: path.as_ref().to_path_buf(), reason: reason.into() }
+    }
+
+    /// Whether the user's input was wrong (exit code 2), rather than the work failing (exit code 1).
+    pub fn is_input(&self) -> bool {
+        match self {
+            Self::FlowFile(_) | Self::BadFile { .. } | Self::Usage(_) | Self::Shape { .. } | Self::NotYet { .. } => {
+                true
+            }
+            Self::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+            Self::Singular { .. } | Self::NonFinite { .. } | Self::Device(_) => false,
+        }
+    }
+}

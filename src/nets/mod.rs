@@ -1,0 +1,58 @@
+//! What couplings and priors call: networks from images to images of the same height and width.
+//!
+//! A network need not be invertible. It gives its gradient from what it kept of a forward pass, which a coupling runs
+//! again when it pulls back, so nothing outlives a layer.
+
+mod conv_net;
+mod linear;
+mod zero_conv;
+
+pub use conv_net::{ConvNet, ConvNetOptions};
+pub use linear::Linear;
+pub use zero_conv::ZeroConv;
+
+use crate::Result;
+use crate::backend::{Device, Element, Image, ParameterGradients, Parameters};
+use crate::bijector::Kept;
+
+/// A differentiable map of images that keeps their height and width.
+pub trait Net<E: Element, D: Device<E>>: Parameters<E, D> + Send + Sync {
+    /// Channels of its input and of its output.
+    fn channels(&self) -> (usize, usize);
+
+    /// `h = net(x)`, and what [`Net::pull_back`] needs.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) for images it cannot take,
+    /// [`Error::Device`](crate::Error::Device) when the device fails; so for all methods.
+    fn forward_keeping(&self, x: &Image<E, D>) -> Result<(Image<E, D>, Kept<E, D>)>;
+
+    /// The gradient with respect to the input from that with respect to the output; adds the parameters' gradients.
+    fn pull_back(&self, kept: Kept<E, D>, g: Image<E, D>, grads: &mut ParameterGradients<E, D>) -> Result<Image<E, D>>;
+
+    /// `h = net(x)`.
+    fn forward(&self, x: &Image<E, D>) -> Result<Image<E, D>> {
+        Ok(self.forward_keeping(x)?.0)
+    }
+
+    /// Sets parameters from the first batch that reaches it.
+    fn initialize(&mut self, _x: &Image<E, D>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Called after parameters change and before anything else is.
+    fn prepare(&mut self, _device: &D) -> Result<()> {
+        Ok(())
+    }
+
+    /// Multiplications with additions of its matrix products, per pixel.
+    fn multiply_adds_per_pixel(&self) -> u64 {
+        0
+    }
+
+    /// Channels of its widest intermediate result.
+    fn width(&self) -> usize {
+        let (input, output) = self.channels();
+        input.max(output)
+    }
+}

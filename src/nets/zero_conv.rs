@@ -1,0 +1,116 @@
+//! The 3×3 convolution that starts at zero, with a learned gain (reference code, `conv2d_zeros`).
+//!
+//! ```text
+//! y = (conv(x) + bias) · exp(factor · logs)
+//! conv(x)[p] = Σ_t W[.., t, ..] · x̃[p + t]      t over the 3×3 neighbours
+//! ```
+//!
+//! x̃ is x with zeros around it and, as an option, one more channel: the *edge indicator*, 1 outside and 0 inside, so
+//! that the network knows where the border is. The paper mentions neither it nor the gain.
+//!
+//! The output is the thin side: one product `x·W` makes what each pixel sends to its nine neighbours, and a sum
+//! gathers it. That is why the weight is stored `[in + 1, 3, 3, out]`, the edge indicator's row last.
+
+use super::Net;
+use crate::backend::kernels::{MemoryKernel, Operand};
+use crate::backend::{Buffer, Device, Element, Image, Initializer, Parameter, ParameterGradients};
+use crate::bijector::Kept;
+use crate::{Result, parameters};
+
+/// A 3×3 convolution that starts at zero.
+#[derive(Debug)]
+pub struct ZeroConv<E: Element, D: Device<E>> {
+    /// `[in + 1, 3, 3, out]`, the edge indicator last; `[in, 3, 3, out]` without it.
+    weight: Parameter<E, D>,
+    /// `[out]`
+    bias: Parameter<E, D>,
+    /// `[out]`
+    logs: Parameter<E, D>,
+    input: usize,
+    output: usize,
+    edge: bool,
+    factor: f64,
+    /// `exp(factor · logs)`
+    gain: Buffer<E, D>,
+}
+
+parameters!(ZeroConv { weight, bias, logs });
+
+impl<E: Element, D: Device<E>> ZeroConv<E, D> {
+    /// From `input` to `output` channels; `factor` multiplies `logs`.
+    pub fn new(initializer: &Initializer<D>, (input, output): (usize, usize), edge: bool, factor: f64) -> Result<Self> {
+        let gain = MemoryKernel::<E>::zeros(initializer.device(), 0)?;
+        let mut conv = Self {
+            weight: initializer.zeros(&[input + usize::from(edge), 3, 3, output])?,
+            bias: initializer.zeros(&[output])?,
+            logs: initializer.zeros(&[output])?,
+            input,
+            output,
+            edge,
+            factor,
+            gain,
+        };
+        conv.prepare(initializer.device())?;
+        Ok(conv)
+    }
+
+    /// Where the edge indicator's weights begin.
+    fn edge_offset(&self) -> usize {
+        self.input * 9 * self.output
+    }
+}
+
+impl<E: Element, D: Device<E>> Net<E, D> for ZeroConv<E, D> {
+    fn channels(&self) -> (usize, usize) {
+        (self.input, self.output)
+    }
+
+    fn forward(&self, x: &Image<E, D>) -> Result<Image<E, D>> {
+        x.expect_channels("ZeroConv", self.input)?;
+        let (device, shape) = (x.device(), x.shape().with_channels(self.output));
+        let mut taps = MemoryKernel::<E>::zeros(device, x.rows() * 9 * self.output)?;
+        let size = (x.rows(), self.input, 9 * self.output);
+        device.product(size, Operand::Plain(x.data()), Operand::Plain(self.weight.data()), &mut taps, false)?;
+        let edge = self.edge.then(|| (self.weight.data(), self.edge_offset()));
+        let mut y = device.sum_taps(&taps, shape, edge)?;
+        device.affine(&mut y, self.bias.data(), &self.gain)?;
+        Ok(Image::from_buffer(device, x.batch(), shape, y))
+    }
+
+    fn forward_keeping(&self, x: &Image<E, D>) -> Result<(Image<E, D>, Kept<E, D>)> {
+        let y = self.forward(x)?;
+        let kept = Kept::images([x.clone(), y.clone()]);
+        Ok((y, kept))
+    }
+
+    fn pull_back(
+        &self,
+        mut kept: Kept<E, D>,
+        mut g: Image<E, D>,
+        grads: &mut ParameterGradients<E, D>,
+    ) -> Result<Image<E, D>> {
+        let (y, x) = (kept.pop()?, kept.pop()?);
+        let device = x.device();
+        let [d_bias, d_logs] = grads.slots(&self.bias, &self.logs)?;
+        device.affine_gradient(y.data(), g.data_mut(), &self.gain, self.factor, d_bias, d_logs)?;
+        let d_weight = grads.slot(&self.weight)?;
+        let edge = if self.edge { Some((&mut *d_weight, self.edge_offset())) } else { None };
+        let taps = device.spread_taps(g.data(), g.shape(), edge)?;
+        let (rows, width) = (x.rows(), 9 * self.output);
+        let by_weight = (self.input, rows, width);
+        device.product(by_weight, Operand::Transposed(x.data()), Operand::Plain(&taps), d_weight, true)?;
+        let mut d_x = Image::zeros(device, x.batch(), x.shape())?;
+        let (taps, weight) = (Operand::Plain(&taps), Operand::Transposed(self.weight.data()));
+        device.product((rows, width, self.input), taps, weight, d_x.data_mut(), false)?;
+        Ok(d_x)
+    }
+
+    fn prepare(&mut self, device: &D) -> Result<()> {
+        self.gain = device.exp_scaled(self.logs.data(), self.factor)?;
+        Ok(())
+    }
+
+    fn multiply_adds_per_pixel(&self) -> u64 {
+        (9 * self.input * self.output) as u64
+    }
+}
