@@ -10,6 +10,10 @@
 //! Its gradient is computed from its *output*: [`Bijector::pull_back`] rebuilds the input and pulls the cotangent
 //! back through it, so a chain of bijectors trains in memory that does not grow with its length.
 
+mod taped;
+
+pub use taped::{FromTape, ImageTensor, Leaves, SampleTensor, Taped, device_error};
+
 use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Image, ImageShape, ParameterGradients, Parameters, PerSample};
 use crate::{Error, Result};

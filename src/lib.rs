@@ -3,19 +3,16 @@
 pub mod backend;
 pub mod bijector;
 pub mod bijectors;
+pub mod data;
 pub mod error;
+pub mod files;
 pub mod nets;
 pub mod noise;
+pub mod plot;
 pub mod priors;
 pub use backend::{Buffer, Device, Element, Image, ImageShape, Parameter, ParameterGradients, Parameters, PerSample};
 pub use bijector::{Bijector, Cotangent, Kept};
 pub use error::{Error, Result};
-/// Stub.
-pub mod flow {
-    /// Stub.
-    #[derive(Debug, thiserror::Error, miette::Diagnostic)]
-    #[error("x")]
-    pub struct FlowFileError;
-}
+pub mod flow;
 /// Stub.
 pub mod laws {}

@@ -35,6 +35,8 @@ pub trait Element: dfdx::dtypes::Dtype + num_traits::Float + std::iter::Sum + st
     fn of(value: f64) -> Self;
     /// This element as an `f64`, exactly.
     fn as_f64(self) -> f64;
+    /// The bytes of a file's tensor, little-endian.
+    fn to_le_bytes(values: &[Self]) -> Vec<u8>;
 }
 
 impl Element for f32 {
@@ -45,6 +47,9 @@ impl Element for f32 {
     fn as_f64(self) -> f64 {
         f64::from(self)
     }
+    fn to_le_bytes(values: &[Self]) -> Vec<u8> {
+        values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    }
 }
 
 impl Element for f64 {
@@ -54,6 +59,9 @@ impl Element for f64 {
     }
     fn as_f64(self) -> f64 {
         self
+    }
+    fn to_le_bytes(values: &[Self]) -> Vec<u8> {
+        values.iter().flat_map(|value| value.to_le_bytes()).collect()
     }
 }
 

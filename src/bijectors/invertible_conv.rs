@@ -43,6 +43,7 @@ use serde::{Deserialize, Serialize};
 
 /// How the matrix is parametrised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename = "weight")]
 pub enum Weight {
     /// W itself, as the reference code does.
     #[default]

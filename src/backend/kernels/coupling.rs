@@ -35,6 +35,7 @@ pub enum CouplingMap {
 
 /// How an affine coupling's scale follows from the network's output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename = "scale", deny_unknown_fields)]
 pub enum ScaleMap {
     /// `scale = sigmoid(b + 2)`, the reference code's: bounded above by 1.
     #[default]
@@ -44,13 +45,21 @@ pub enum ScaleMap {
     /// `scale = exp(bound · tanh(b / bound))`: as `Exp` for small b, and bounded both ways.
     ClampedTanh {
         /// The largest `|ln scale|`.
-        #[serde(default = "default_bound")]
+        #[serde(default = "default_bound", deserialize_with = "positive")]
         bound: f64,
     },
 }
 
 fn default_bound() -> f64 {
     2.0
+}
+
+fn positive<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<f64, D::Error> {
+    let value = f64::deserialize(deserializer)?;
+    if value > 0.0 && value.is_finite() {
+        return Ok(value);
+    }
+    Err(serde::de::Error::custom(format!("expected a finite number above 0, found {value}")))
 }
 
 impl From<ScaleMap> for CouplingMap {

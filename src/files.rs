@@ -1,0 +1,93 @@
+//! Writing files so that a reader, or a crash, never meets half of one.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// Writes `bytes` to `path`: the old content, or all of the new, whatever happens.
+///
+/// The bytes go to a temporary file in the same folder, which is flushed to the disk and then renamed over `path`.
+///
+/// # Errors
+/// [`Error::Io`] with the path; the old file, if there was one, is then untouched. The folder must exist.
+pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+    let path = path.as_ref();
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let write = || -> std::io::Result<()> {
+        let mut beside = new_file_in(folder)?;
+        beside.write_all(bytes)?;
+        beside.as_file().sync_all()?;
+        beside.persist(path).map_err(|failure| failure.error)?;
+        sync_folder(folder)
+    };
+    write().map_err(Error::io(path))
+}
+
+/// A temporary file with the permissions of an ordinary one; it is deleted unless persisted.
+fn new_file_in(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o644));
+    }
+    builder.prefix(".flowstone-").tempfile_in(folder)
+}
+
+/// Makes the rename itself last; only Unix lets a folder be opened for this.
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_content_replaces_old_and_nothing_is_left_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("curve.svg");
+        write_atomically(&path, b"old").unwrap();
+        write_atomically(&path, b"new").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_failed_write_leaves_what_was_there_and_names_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = folder.path().join("taken");
+        std::fs::create_dir(&taken).unwrap();
+        std::fs::write(taken.join("inside"), b"old").unwrap();
+        let error = write_atomically(&taken, b"new").unwrap_err();
+        assert!(error.to_string().contains("taken"), "{error}");
+        assert_eq!(std::fs::read(taken.join("inside")).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_missing_folder_is_an_error_and_is_not_created() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("missing/curve.svg");
+        let error = write_atomically(&path, b"new").unwrap_err();
+        assert!(error.to_string().contains("missing"), "{error}");
+        assert!(!folder.path().join("missing").exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn others_may_read_the_file_where_the_umask_lets_them() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scores.npy");
+        std::fs::write(folder.path().join("plain"), b"").unwrap();
+        write_atomically(&path, b"").unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o044;
+        assert_eq!(mode(&path), mode(&folder.path().join("plain")));
+    }
+}

@@ -1,0 +1,181 @@
+//! From a flow file to a flow: shapes are inferred layer by layer, and what does not fit is reported where it stands.
+
+use super::expand::{Expanded, expand};
+use super::spec::{LayerSpec, Net as NetChoice, NetworkSpec, Prior};
+use super::suggest::suggestion;
+use super::{Flow, FlowFile, Level, NodeId, Registry, Split};
+use crate::backend::{Device, Element, ImageShape, Initializer};
+use crate::bijector::Bijector;
+use crate::bijectors::{ActNorm, Chain, Coupling, InvertibleConv, Permutation, Squeeze};
+use crate::nets::{ConvNet, ConvNetOptions, Net};
+use crate::priors::{Classifier, TopOptions, TopPrior, split};
+use crate::{Error, Result};
+
+/// Either kind of thing a layer of a file becomes.
+enum Built<E: Element, D: Device<E>> {
+    Bijector(Box<dyn Bijector<E, D>>),
+    Split(Coupling<E, D>),
+}
+
+impl<E: Element, D: Device<E>> Flow<E, D> {
+    /// Builds the flow that a file declares, its parameters as the initializer makes them. With a blank one it has
+    /// shapes but no values, and costs nothing.
+    ///
+    /// # Errors
+    /// [`Error::FlowFile`] with the line of the first layer that does not fit.
+    pub fn build(file: &FlowFile, registry: &Registry<E, D>, initializer: &Initializer<D>) -> Result<Self> {
+        let image = &file.spec.image;
+        let image_shape = ImageShape::new(image.height, image.width, image.channels);
+        let layers = initializer.at("layers");
+        let mut shape = image_shape;
+        let mut levels = Vec::new();
+        let mut level = Level { input: shape, chain: Chain::default(), split: None };
+        for Expanded { path, node, layer } in expand(file)? {
+            let at = Place { file, node, path: &path };
+            match at.build(&layer, shape, registry, &layers.at(&path))? {
+                Built::Bijector(bijector) => {
+                    shape = bijector.output_shape(shape).map_err(|error| at.explain(error))?;
+                    level.chain.push_boxed(path, bijector);
+                }
+                Built::Split(prior) => {
+                    shape = shape.with_channels(shape.channels / 2);
+                    level.split = Some(Split { path, prior });
+                    levels.push(level);
+                    level = Level { input: shape, chain: Chain::default(), split: None };
+                }
+            }
+        }
+        levels.push(level);
+
+        let Prior::Gaussian(prior) = file.spec.prior.value;
+        let at = Place { file, node: file.spec.prior.node, path: "prior" };
+        let options = TopOptions {
+            learned: prior.learned,
+            classes: prior.classes,
+            edge_channel: prior.edge_channel,
+            log_scale_factor: prior.log_scale_factor,
+        };
+        let top = TopPrior::new(&initializer.at("prior"), shape, options).map_err(|error| at.explain(error))?;
+        let classifier = match prior.classes.filter(|_| prior.classifier) {
+            Some(classes) => {
+                let initializer = initializer.at("classifier");
+                let (factor, weight) = (prior.log_scale_factor, prior.weight_y);
+                Some(Classifier::new(&initializer, shape.channels, classes, factor, weight)?)
+            }
+            None => None,
+        };
+        Ok(Self { image: image_shape, bins: image.bins(), levels, top, top_shape: shape, classifier })
+    }
+}
+
+/// Where a layer stands in the file.
+struct Place<'a> {
+    file: &'a FlowFile,
+    node: NodeId,
+    path: &'a str,
+}
+
+impl Place<'_> {
+    fn build<E: Element, D: Device<E>>(
+        &self,
+        layer: &LayerSpec,
+        shape: ImageShape,
+        registry: &Registry<E, D>,
+        initializer: &Initializer<D>,
+    ) -> Result<Built<E, D>> {
+        let channels = shape.channels;
+        let bijector: Result<Box<dyn Bijector<E, D>>> = match layer {
+            LayerSpec::ActNorm(o) => ActNorm::new(initializer, channels, o.log_scale_factor).map(boxed),
+            LayerSpec::InvertibleConv(o) => InvertibleConv::new(initializer, channels, o.weight).map(boxed),
+            LayerSpec::Reverse {} => Permutation::reverse(initializer, channels).map(boxed),
+            LayerSpec::Shuffle {} => Permutation::shuffle(initializer, channels).map(boxed),
+            LayerSpec::Squeeze {} => Ok(boxed(Squeeze)),
+            LayerSpec::AdditiveCoupling(o) => {
+                let half = self.half("AdditiveCoupling", channels)?;
+                let net = self.net(&o.network(), (half, half), registry, initializer)?;
+                Coupling::additive(channels, net).map(boxed)
+            }
+            LayerSpec::AffineCoupling(o) => {
+                let half = self.half("AffineCoupling", channels)?;
+                let net = self.net(&o.network(), (half, channels), registry, initializer)?;
+                Coupling::affine(channels, o.scale, net).map(boxed)
+            }
+            LayerSpec::Split(o) => {
+                self.half("Split", channels)?;
+                let prior = split(initializer, channels, o.edge_channel, o.log_scale_factor);
+                return prior.map(Built::Split).map_err(|error| self.explain(error));
+            }
+            LayerSpec::Custom(name, settings) => match registry.find_layer(name) {
+                Some(build) => build(settings, shape, initializer),
+                None => return Err(self.unregistered("layer", name, registry.layer_names())),
+            },
+            LayerSpec::Repeat(..) | LayerSpec::Use(_) => {
+                return Err(self.file.error_at(self.node, "a list of layers where one was expected", None));
+            }
+        };
+        bijector.map(Built::Bijector).map_err(|error| self.explain(error))
+    }
+
+    fn net<E: Element, D: Device<E>>(
+        &self,
+        spec: &NetworkSpec,
+        channels: (usize, usize),
+        registry: &Registry<E, D>,
+        initializer: &Initializer<D>,
+    ) -> Result<Box<dyn Net<E, D>>> {
+        let net = match &spec.net {
+            NetChoice::Convolutional => {
+                let options = ConvNetOptions {
+                    width: spec.width,
+                    edge_channel: spec.edge_channel,
+                    inner_actnorm: spec.inner_actnorm,
+                    log_scale_factor: spec.log_scale_factor,
+                };
+                ConvNet::new(initializer, channels, options).map(|net| Box::new(net) as Box<dyn Net<E, D>>)
+            }
+            NetChoice::Custom(name, settings) => match registry.find_net(name) {
+                Some(build) => build(settings, channels, initializer),
+                None => return Err(self.unregistered("network", name, registry.net_names())),
+            },
+        };
+        net.map_err(|error| self.explain(error))
+    }
+
+    fn half(&self, kind: &str, channels: usize) -> Result<usize> {
+        crate::bijectors::even_half(kind, channels).map_err(|error| self.explain(error))
+    }
+
+    fn unregistered<'n>(&self, what: &str, name: &str, known: impl Iterator<Item = &'n str>) -> Error {
+        let known: Vec<&str> = known.collect();
+        let help = if known.is_empty() {
+            format!(
+                "register it in a program of your own: `Registry::default().{}(\"{name}\", …)`",
+                match what {
+                    "layer" => "layer",
+                    _ => "net",
+                }
+            )
+        } else {
+            suggestion(name, known.iter().copied())
+        };
+        self.file.error_at(self.node, format!("no {what} called `{name}` is registered"), Some(help))
+    }
+
+    /// A shape that does not fit, as an error of the file.
+    fn explain(&self, error: Error) -> Error {
+        let Error::Shape { layer, expected, found } = error else { return error };
+        let help = match layer.as_str() {
+            "Squeeze" => Some("an image must divide by 2 once for every Squeeze: pad it, crop it or use fewer levels"),
+            "AdditiveCoupling" | "AffineCoupling" | "Split" => {
+                Some("put a Squeeze() before it, to have 4 times the channels")
+            }
+            _ => None,
+        };
+        let message = format!("{layer} expected {expected}, but {found} reach it (layer {})", self.path);
+        self.file.error_at(self.node, message, help.map(str::to_owned))
+    }
+}
+
+fn boxed<E: Element, D: Device<E>>(bijector: impl Bijector<E, D> + 'static) -> Box<dyn Bijector<E, D>> {
+    Box::new(bijector)
+}

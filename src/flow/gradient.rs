@@ -1,0 +1,231 @@
+//! The gradient of the training loss, by inversion or from stored activations.
+//!
+//! ```text
+//! L = mean_n [ bits/dim_n + weight_y · cross-entropy_n in bits ]        bits/dim = −ln p / (ln 2 · dims)
+//! ```
+//!
+//! By inversion, a shard keeps its latents (as many numbers as the image) and one image at each level's border; every
+//! activation within a level is rebuilt from the level's output. At each border the rebuilt image is compared with the
+//! one kept: their largest difference, relative to the image's size where that exceeds 1, is the *drift*. The true image
+//! then takes the rebuilt one's place, so errors do not travel from level to level.
+
+use super::{Dequantize, Encoded, Flow, dequantize};
+use crate::Result;
+use crate::backend::kernels::MemoryKernel;
+use crate::backend::{Device, Element, Image, ParameterGradients, PerSample};
+use crate::bijector::{Bijector, Cotangent, Kept};
+use crate::flow::spec::Memory;
+use std::f64::consts::LN_2;
+use std::ops::Range;
+
+/// Images to learn from or to score.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// Grey levels `[n, height, width, channels]`.
+    pub levels: &'a [u8],
+    /// The class of each image, if known.
+    pub labels: Option<&'a [usize]>,
+    /// The number of each image, for its noise.
+    pub numbers: &'a [u64],
+    /// Where in their bins grey levels are put.
+    pub dequantize: Dequantize,
+}
+
+/// What a batch gives.
+#[derive(Debug)]
+pub struct GradientOutcome<E: Element, D: Device<E>> {
+    /// `∂L/∂parameter`.
+    pub gradients: ParameterGradients<E, D>,
+    /// `ln p` in nats per image.
+    pub log_prob: Vec<f64>,
+    /// The classifier's cross-entropy in bits per image; empty without one.
+    pub cross_entropy: Vec<f64>,
+    /// The largest drift at any level's border; 0 when activations were stored. NaN if an image was lost.
+    pub drift: f64,
+}
+
+impl<E: Element, D: Device<E>> GradientOutcome<E, D> {
+    /// Adds what the images that follow gave.
+    fn append(&mut self, device: &D, other: Self) -> Result<()> {
+        self.gradients.add_assign(device, &other.gradients)?;
+        self.log_prob.extend(other.log_prob);
+        self.cross_entropy.extend(other.cross_entropy);
+        self.drift = worse(self.drift, other.drift);
+        Ok(())
+    }
+}
+
+/// The larger drift; NaN is the largest.
+fn worse(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a > b { a } else { b }
+}
+
+impl<E: Element, D: Device<E>> Flow<E, D> {
+    /// The images of a part of a batch.
+    pub(crate) fn images(&self, device: &D, batch: &Batch, range: &Range<usize>) -> Result<Image<E, D>> {
+        let dims = self.image.dims();
+        let levels = batch.levels.get(range.start * dims..range.end * dims).unwrap_or(&[]);
+        let numbers = batch.numbers.get(range.clone()).unwrap_or(&[]).iter().copied();
+        dequantize(device, self.image, self.bins, levels, numbers, batch.dequantize)
+    }
+
+    /// The labels of a part of a batch, where the flow is class-conditional.
+    pub(crate) fn labels<'a>(&self, batch: &Batch<'a>, range: &Range<usize>) -> Option<&'a [usize]> {
+        self.classes().and(batch.labels).map(|labels| labels.get(range.clone()).unwrap_or(&[]))
+    }
+
+    /// `ln p` in nats of each image of a batch, in shards over the device's workers.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) and [`Error::Usage`](crate::Error::Usage) for images and labels that do
+    /// not fit.
+    pub fn log_prob_of(&self, device: &D, batch: &Batch) -> Result<Vec<f64>> {
+        let count = batch.numbers.len();
+        let shards = device.over_shards(count, device.shard_images(self.activation()), |device, ranges| {
+            let mut log_prob = Vec::new();
+            for range in ranges {
+                log_prob.extend(self.log_prob(self.images(device, batch, range)?, self.labels(batch, range))?);
+            }
+            Ok(log_prob)
+        })?;
+        Ok(shards.concat())
+    }
+
+    /// The loss's gradient over a batch, in shards over the device's workers; sums have a fixed order.
+    ///
+    /// # Errors
+    /// As [`Flow::log_prob_of`]; a class-conditional flow needs labels.
+    pub fn gradient(&self, device: &D, batch: &Batch, memory: Memory) -> Result<GradientOutcome<E, D>> {
+        let count = batch.numbers.len();
+        let shards = device.over_shards(count, device.shard_images(self.activation()), |device, ranges| {
+            let mut outcome = GradientOutcome {
+                gradients: ParameterGradients::zeros(device, self)?,
+                log_prob: Vec::new(),
+                cross_entropy: Vec::new(),
+                drift: 0.0,
+            };
+            for range in ranges {
+                let (x, labels) = (self.images(device, batch, range)?, self.labels(batch, range));
+                self.add_gradient(x, labels, count, memory, &mut outcome)?;
+            }
+            Ok(outcome)
+        })?;
+        let mut shards = shards.into_iter();
+        let mut total = match shards.next() {
+            Some(first) => first,
+            None => return Err(crate::Error::Usage("a batch without images has no gradient".into())),
+        };
+        shards.try_for_each(|shard| total.append(device, shard))?;
+        Ok(total)
+    }
+
+    /// Adds the gradient of one shard, whose images weigh `1/count` each.
+    fn add_gradient(
+        &self,
+        x: Image<E, D>,
+        labels: Option<&[usize]>,
+        count: usize,
+        memory: Memory,
+        outcome: &mut GradientOutcome<E, D>,
+    ) -> Result<()> {
+        let device = x.device().clone();
+        let by_log_prob = vec![-1.0 / (LN_2 * self.image.dims() as f64 * count as f64); x.batch()];
+        let by_density = PerSample::from_host(&device, &by_log_prob)?;
+        let grads = &mut outcome.gradients;
+
+        let (mut encoded, mut trail) = self.to_top_keeping(x, memory)?;
+        outcome.log_prob.extend(self.top_log_prob(&encoded, labels)?);
+
+        let (z, _) = self.top.standardize(encoded.top, labels)?;
+        let g = device.normal_log_density_gradient(z.data(), by_density.data())?;
+        let g = Image::from_buffer(&device, z.batch(), z.shape(), g);
+        let cotangent = Cotangent::new(g, &by_log_prob)?;
+        let shared = cotangent.shared_ladj();
+        let (mut y, mut g) = self.top.pull_back_given(z, labels, cotangent, grads)?;
+        if let (Some(classifier), Some(labels)) = (&self.classifier, labels) {
+            let (bits, d_y) = classifier.pull_back(&y, labels, 1.0 / count as f64, grads)?;
+            outcome.cross_entropy.extend(bits);
+            g.add_assign(&d_y)?;
+        }
+        for level in self.levels.iter().rev() {
+            let mut kept = trail.pop();
+            if let (Some(split), Some(z)) =
+                (&level.split, if level.split.is_some() { encoded.factored.pop() } else { None })
+            {
+                let d_z = device.normal_log_density_gradient(z.data(), by_density.data())?;
+                let d_z = Image::from_buffer(&device, z.batch(), z.shape(), d_z);
+                let cotangent = Cotangent::with_ladj_of(g.concat_channels(&d_z)?, shared.clone());
+                if let Some(Trail::Stored { split: Some(kept), .. }) = &mut kept {
+                    let kept = std::mem::replace(kept, Kept::images([]));
+                    g = split.prior.pull_back_kept(kept, cotangent, grads)?;
+                } else {
+                    (y, g) = split.prior.pull_back(y.concat_channels(&z)?, cotangent, grads)?;
+                }
+            }
+            let cotangent = Cotangent::with_ladj_of(g, shared.clone());
+            match kept {
+                Some(Trail::Stored { chain, .. }) => g = level.chain.pull_back_kept(chain, cotangent, grads)?,
+                Some(Trail::Border(true_x)) => {
+                    let (rebuilt, d_x) = level.chain.pull_back(y, cotangent, grads)?;
+                    let (difference, size) = MemoryKernel::<E>::max_difference(&device, rebuilt.data(), true_x.data())?;
+                    outcome.drift = worse(outcome.drift, difference / size.max(1.0));
+                    (y, g) = (true_x, d_x);
+                }
+                None => g = level.chain.pull_back(y.clone(), cotangent, grads)?.1,
+            }
+        }
+        Ok(())
+    }
+
+    /// The way to the top, keeping what the way back needs.
+    fn to_top_keeping(&self, x: Image<E, D>, memory: Memory) -> Result<(Encoded<E, D>, Vec<Trail<E, D>>)> {
+        x.expect_shape("flow", self.image)?;
+        let mut log_density = PerSample::zeros(x.device(), x.batch())?;
+        let (mut factored, mut trail, mut x) = (Vec::new(), Vec::new(), x);
+        for level in &self.levels {
+            let stored = match memory {
+                Memory::Invert => {
+                    trail.push(Trail::Border(x.clone()));
+                    let (y, ladj) = level.chain.forward_and_ladj(x)?;
+                    log_density.add_assign(&ladj)?;
+                    x = y;
+                    None
+                }
+                Memory::Store => {
+                    let (y, ladj, kept) = level.chain.forward_keeping(x)?;
+                    log_density.add_assign(&ladj)?;
+                    x = y;
+                    Some(kept)
+                }
+            };
+            let mut kept_split = None;
+            if let Some(split) = &level.split {
+                let (y, ladj) = if stored.is_some() {
+                    let (y, ladj, kept) = split.prior.forward_keeping(x)?;
+                    kept_split = Some(kept);
+                    (y, ladj)
+                } else {
+                    split.prior.forward_and_ladj(x)?
+                };
+                log_density.add_assign(&ladj)?;
+                let half = y.shape().channels / 2;
+                let z = y.channels(half, half)?;
+                z.device().normal_log_density(z.data(), log_density.data_mut())?;
+                factored.push(z);
+                x = y.channels(0, half)?;
+            }
+            if let Some(chain) = stored {
+                trail.push(Trail::Stored { chain, split: kept_split });
+            }
+        }
+        Ok((Encoded { factored, top: x, log_density }, trail))
+    }
+}
+
+/// What the forward pass leaves of a level for the backward pass.
+enum Trail<E: Element, D: Device<E>> {
+    /// The image that entered it.
+    Border(Image<E, D>),
+    /// What its layers keep.
+    Stored { chain: Kept<E, D>, split: Option<Kept<E, D>> },
+}

@@ -1,0 +1,121 @@
+//! Images to named latents and back, and samples.
+
+use super::Flow;
+use crate::backend::{Device, Element, Image, ImageShape};
+use crate::bijector::Bijector;
+use crate::noise::{NoiseKey, Purpose};
+use crate::{Error, Result};
+
+/// What a flow makes of images: a list of standardised latents, `split.0`, `split.1`, …, `top`.
+#[derive(Clone, Debug)]
+pub struct Latents<E: Element, D: Device<E>> {
+    /// Names and values; each standard normal under the flow.
+    pub latents: Vec<(String, Image<E, D>)>,
+}
+
+impl<E: Element, D: Device<E>> Flow<E, D> {
+    /// Names and shapes of the latents, in the order of [`Flow::encode`].
+    pub fn latent_shapes(&self) -> Vec<(String, ImageShape)> {
+        let split =
+            |(level, next): (&super::Level<E, D>, &super::Level<E, D>)| level.split.as_ref().map(|_| next.input);
+        let levels = self.levels.iter().zip(self.levels.iter().skip(1));
+        let mut shapes: Vec<(String, ImageShape)> =
+            levels.filter_map(split).enumerate().map(|(i, shape)| (format!("split.{i}"), shape)).collect();
+        shapes.push(("top".to_owned(), self.top_shape));
+        shapes
+    }
+
+    /// The standardised latents of images. A class-conditional flow needs the images' classes.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for images it cannot take, [`Error::Usage`] for labels that do not fit.
+    pub fn encode(&self, x: Image<E, D>, labels: Option<&[usize]>) -> Result<Latents<E, D>> {
+        let encoded = self.to_top(x)?;
+        let (top, _) = self.top.standardize(encoded.top, labels)?;
+        let values = encoded.factored.into_iter().chain([top]);
+        Ok(Latents { latents: self.latent_shapes().into_iter().map(|(name, _)| name).zip(values).collect() })
+    }
+
+    /// The images of standardised latents: the inverse of [`Flow::encode`].
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for latents of other names or shapes, [`Error::Usage`] for labels that do not fit.
+    pub fn decode(&self, latents: Latents<E, D>, labels: Option<&[usize]>) -> Result<Image<E, D>> {
+        let expected = self.latent_shapes();
+        let fits = latents.latents.len() == expected.len()
+            && expected.iter().zip(&latents.latents).all(|((a, shape), (b, z))| a == b && *shape == z.shape());
+        if !fits {
+            let list = |shapes: Vec<(String, ImageShape)>| {
+                shapes.iter().map(|(name, shape)| format!("{name} {shape}")).collect::<Vec<_>>().join(", ")
+            };
+            let found = latents.latents.iter().map(|(name, z)| (name.clone(), z.shape())).collect();
+            return Err(Error::Shape { layer: "latents".into(), expected: list(expected), found: list(found) });
+        }
+        let mut values: Vec<Image<E, D>> = latents.latents.into_iter().map(|(_, z)| z).collect();
+        let Some(top) = values.pop() else {
+            return Err(Error::Shape { layer: "latents".into(), expected: "top".into(), found: "none".into() });
+        };
+        let mut x = self.top.unstandardize(top, labels)?;
+        for level in self.levels.iter().rev() {
+            if let (Some(split), Some(z)) = (&level.split, if level.split.is_some() { values.pop() } else { None }) {
+                x = split.prior.inverse_of(x.concat_channels(&z)?)?;
+            }
+            x = level.chain.inverse_of(x)?;
+        }
+        Ok(x)
+    }
+
+    /// Latents drawn for images numbered `numbers`: standard normals times `temperature`. The same seed and number give
+    /// the same latents, however many are drawn together.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the device fails.
+    pub fn draw_latents(
+        &self,
+        device: &D,
+        numbers: std::ops::Range<u64>,
+        temperature: f64,
+        seed: u64,
+    ) -> Result<Latents<E, D>> {
+        let key = NoiseKey::new(seed, Purpose::Sample);
+        let batch = (numbers.end - numbers.start) as usize;
+        let draw = |(which, (name, shape)): (usize, (String, ImageShape))| {
+            let mut noise = vec![0.0; shape.dims()];
+            let mut values = Vec::with_capacity(batch * shape.dims());
+            for number in numbers.clone() {
+                key.at(which as u64).normal(number, &mut noise);
+                values.extend(noise.iter().map(|z| E::of(temperature * z)));
+            }
+            Ok((name, Image::from_host(device, batch, shape, &values)?))
+        };
+        Ok(Latents { latents: self.latent_shapes().into_iter().enumerate().map(draw).collect::<Result<_>>()? })
+    }
+
+    /// Samples numbered `numbers` as grey levels `[n, height, width, channels]`, at a temperature that multiplies every
+    /// latent's standard deviation. `labels` holds each image's class where the flow is class-conditional.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for labels that do not fit.
+    pub fn sample(
+        &self,
+        device: &D,
+        numbers: std::ops::Range<u64>,
+        temperature: f64,
+        labels: Option<&[usize]>,
+        seed: u64,
+    ) -> Result<Vec<u8>> {
+        let first = numbers.start;
+        let count = (numbers.end - numbers.start) as usize;
+        let shards = device.over_shards(count, device.shard_images(self.activation()), |device, ranges| {
+            let mut levels = Vec::new();
+            for range in ranges {
+                let labels = labels.map(|labels| labels.get(range.clone()).unwrap_or(&[]));
+                let numbers = first + range.start as u64..first + range.end as u64;
+                let latents = self.draw_latents(device, numbers, temperature, seed)?;
+                levels.extend(super::quantize(&self.decode(latents, labels)?, self.bins)?);
+            }
+            Ok(levels)
+        })?;
+        Ok(shards.concat())
+    }
+}

@@ -1,0 +1,238 @@
+//! What a flow file can say about one layer.
+//!
+//! Every option has the default of Glow's reference code; where the paper differs, the option says so.
+
+use ron::value::RawValue;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, ser::Error as _};
+
+pub use crate::bijectors::{ScaleMap, Weight};
+
+use super::{
+    bounds,
+    located::{Located, options},
+};
+
+/// A layer, with its place in the file.
+pub type Layer = Located<LayerSpec>;
+
+/// One layer of a flow. Every layer is written with parentheses, `Reverse()`, whether it has options or not.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename = "layer", deny_unknown_fields)]
+pub enum LayerSpec {
+    /// A scale and a bias per channel, set by the first batch to normalise it.
+    ActNorm(ActNorm),
+    /// The invertible 1×1 convolution: every pixel's channels times one matrix, a random rotation at first.
+    InvertibleConv(InvertibleConv),
+    /// The channels in reverse order, as RealNVP has them.
+    Reverse {},
+    /// A fixed random permutation of the channels, drawn from the seed and stored with the model.
+    Shuffle {},
+    /// Half of the channels, shifted by a network's function of the other half.
+    AdditiveCoupling(AdditiveCoupling),
+    /// Half of the channels, shifted and scaled by a network's function of the other half.
+    AffineCoupling(AffineCoupling),
+    /// Each 2×2 block of pixels becomes one pixel of four times the channels.
+    Squeeze {},
+    /// Half of the channels become a latent, under a Gaussian that the other half predicts.
+    Split(Split),
+    /// `Repeat(32, [...])`: the list, so many times, with parameters of their own each time.
+    Repeat(#[serde(deserialize_with = "bounds::count")] usize, Vec<Layer>),
+    /// `Use("step")`: the layers that `define` gives this name, as if they stood here.
+    Use(String),
+    /// `Custom("name")` or `Custom("name", (option: 1))`: a layer registered by the program.
+    Custom(String, #[serde(default)] Settings),
+}
+
+impl LayerSpec {
+    /// The name by which the file calls this kind of layer.
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::ActNorm(_) => "ActNorm",
+            Self::InvertibleConv(_) => "InvertibleConv",
+            Self::Reverse {} => "Reverse",
+            Self::Shuffle {} => "Shuffle",
+            Self::AdditiveCoupling(_) => "AdditiveCoupling",
+            Self::AffineCoupling(_) => "AffineCoupling",
+            Self::Squeeze {} => "Squeeze",
+            Self::Split(_) => "Split",
+            Self::Repeat(..) => "Repeat",
+            Self::Use(_) => "Use",
+            Self::Custom(name, _) => name,
+        }
+    }
+}
+
+/// Options of [`LayerSpec::ActNorm`]: `y = (x + bias) · exp(log_scale_factor · logs)`.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct ActNorm {
+    /// How many times faster than its parameter the log-scale moves. Default 3; the paper has 1.
+    #[serde(deserialize_with = "bounds::positive")]
+    pub log_scale_factor: f64,
+}
+
+impl Default for ActNorm {
+    fn default() -> Self {
+        Self { log_scale_factor: 3.0 }
+    }
+}
+
+/// Options of [`LayerSpec::InvertibleConv`].
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct InvertibleConv {
+    /// What is learned of the matrix. Default `Plain`.
+    pub weight: Weight,
+}
+
+/// Options of [`LayerSpec::AdditiveCoupling`].
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdditiveCoupling {
+    /// See [`NetworkSpec::width`].
+    #[serde(deserialize_with = "bounds::count")]
+    pub width: usize,
+    /// See [`NetworkSpec::edge_channel`].
+    pub edge_channel: bool,
+    /// See [`NetworkSpec::inner_actnorm`].
+    pub inner_actnorm: bool,
+    /// See [`NetworkSpec::log_scale_factor`].
+    #[serde(deserialize_with = "bounds::positive")]
+    pub log_scale_factor: f64,
+    /// See [`NetworkSpec::net`].
+    pub net: Net,
+}
+
+impl Default for AdditiveCoupling {
+    fn default() -> Self {
+        let NetworkSpec { width, edge_channel, inner_actnorm, log_scale_factor, net } = NetworkSpec::default();
+        Self { width, edge_channel, inner_actnorm, log_scale_factor, net }
+    }
+}
+
+impl AdditiveCoupling {
+    /// The network that predicts the shift.
+    pub fn network(&self) -> NetworkSpec {
+        let Self { width, edge_channel, inner_actnorm, log_scale_factor, net } = self.clone();
+        NetworkSpec { width, edge_channel, inner_actnorm, log_scale_factor, net }
+    }
+}
+
+/// Options of [`LayerSpec::AffineCoupling`].
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct AffineCoupling {
+    /// How the network's output becomes a scale. Default `Sigmoid`; the paper has `Exp`.
+    pub scale: ScaleMap,
+    /// See [`NetworkSpec::width`].
+    #[serde(deserialize_with = "bounds::count")]
+    pub width: usize,
+    /// See [`NetworkSpec::edge_channel`].
+    pub edge_channel: bool,
+    /// See [`NetworkSpec::inner_actnorm`].
+    pub inner_actnorm: bool,
+    /// See [`NetworkSpec::log_scale_factor`].
+    #[serde(deserialize_with = "bounds::positive")]
+    pub log_scale_factor: f64,
+    /// See [`NetworkSpec::net`].
+    pub net: Net,
+}
+
+impl Default for AffineCoupling {
+    fn default() -> Self {
+        let NetworkSpec { width, edge_channel, inner_actnorm, log_scale_factor, net } = NetworkSpec::default();
+        Self { scale: ScaleMap::default(), width, edge_channel, inner_actnorm, log_scale_factor, net }
+    }
+}
+
+impl AffineCoupling {
+    /// The network that predicts shift and scale.
+    pub fn network(&self) -> NetworkSpec {
+        let Self { scale: _, width, edge_channel, inner_actnorm, log_scale_factor, net } = self.clone();
+        NetworkSpec { width, edge_channel, inner_actnorm, log_scale_factor, net }
+    }
+}
+
+/// The network inside a coupling: 3×3 to `width` channels, 1×1, and 3×3 to the output, which starts at zero.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetworkSpec {
+    /// Channels of the two hidden layers. Default 512.
+    pub width: usize,
+    /// Whether 3×3 convolutions see a channel that is 1 on the padded border. Default true; the paper has none.
+    pub edge_channel: bool,
+    /// Whether hidden layers are normalised by an actnorm (else they have a bias). Default true; the paper has none.
+    pub inner_actnorm: bool,
+    /// The factor of log-scales in the inner actnorms and of the last layer's gain `exp(factor · logs)`.
+    /// Default 3; the paper has no gain.
+    pub log_scale_factor: f64,
+    /// The network itself. Default `Convolutional`.
+    pub net: Net,
+}
+
+impl Default for NetworkSpec {
+    fn default() -> Self {
+        Self { width: 512, edge_channel: true, inner_actnorm: true, log_scale_factor: 3.0, net: Net::default() }
+    }
+}
+
+/// Which network a coupling calls.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename = "net")]
+pub enum Net {
+    /// `Convolutional`: Glow's, with the coupling's other options.
+    #[default]
+    Convolutional,
+    /// `Custom("name")` or `Custom("name", (option: 1))`: a network registered by the program.
+    Custom(String, #[serde(default)] Settings),
+}
+
+/// Options of [`LayerSpec::Split`].
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Split {
+    /// Whether the predicting convolution sees a channel that is 1 on the padded border. Default true.
+    pub edge_channel: bool,
+    /// The factor in the convolution's gain `exp(factor · logs)`. Default 3; the paper has no gain.
+    #[serde(deserialize_with = "bounds::positive")]
+    pub log_scale_factor: f64,
+}
+
+impl Default for Split {
+    fn default() -> Self {
+        Self { edge_channel: true, log_scale_factor: 3.0 }
+    }
+}
+
+/// The options of something registered by the program: any RON value, kept as written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings(String);
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self("()".to_owned())
+    }
+}
+
+impl Settings {
+    /// Reads the options as the program's own type; where the file has none, as from `()`.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, ron::error::SpannedError> {
+        options().from_str(&self.0)
+    }
+
+    /// Options that read as this value.
+    pub fn write(value: &impl Serialize) -> Result<Self, ron::Error> {
+        options().to_string(value).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Settings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Box::<RawValue>::deserialize(deserializer)?.get_ron().to_owned()))
+    }
+}
+
+impl Serialize for Settings {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        RawValue::from_ron(&self.0).map_err(S::Error::custom)?.serialize(serializer)
+    }
+}

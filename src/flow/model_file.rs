@@ -1,0 +1,257 @@
+//! Models on disk: one safetensors file that holds its flow.
+//!
+//! Tensors have the names of [`Parameters::visit`]; `raw.` before a name marks the weights as the optimizer left them,
+//! where the plain name holds their average. The metadata has one entry, `flowstone`: JSON with the format's version,
+//! the flow file, and what is known of the training.
+
+use super::{Flow, FlowFile, Registry};
+use crate::backend::{Device, Element, Initializer, ParameterGradients, Parameters};
+use crate::{Error, Result, files};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+/// The version of the format that this program writes.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// A tensor on the host: its shape and its values.
+pub type HostTensor<E> = (Vec<usize>, Vec<E>);
+
+/// Writes tensors and one JSON entry of metadata, called `flowstone`, to a safetensors file.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be written; what was there before is then still there.
+pub fn write_tensors<E: Element>(
+    path: &Path,
+    tensors: &BTreeMap<String, HostTensor<E>>,
+    metadata: &impl Serialize,
+) -> Result<()> {
+    let bytes: Vec<(&String, &[usize], Vec<u8>)> =
+        tensors.iter().map(|(name, (shape, values))| (name, shape.as_slice(), E::to_le_bytes(values))).collect();
+    let views = bytes.iter().map(|(name, shape, bytes)| {
+        let dtype = if E::NAME == "f64" { Dtype::F64 } else { Dtype::F32 };
+        TensorView::new(dtype, shape.to_vec(), bytes).map(|view| (*name, view))
+    });
+    let unwritable = |error: &dyn std::fmt::Display| Error::bad_file(path, format!("cannot be written: {error}"));
+    let views: Vec<_> = views.collect::<std::result::Result<_, _>>().map_err(|error| unwritable(&error))?;
+    let metadata = serde_json::to_string(metadata).map_err(|error| unwritable(&error))?;
+    let metadata = HashMap::from([("flowstone".to_owned(), metadata)]);
+    let file = safetensors::serialize(views, Some(metadata)).map_err(|error| unwritable(&error))?;
+    files::write_atomically(path, &file)
+}
+
+/// Reads a safetensors file: its tensors, converted to `E`, and its `flowstone` metadata.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be read, [`Error::BadFile`] if it is not such a file.
+pub fn read_tensors<E: Element, M: DeserializeOwned>(path: &Path) -> Result<(BTreeMap<String, HostTensor<E>>, M)> {
+    let bytes = std::fs::read(path).map_err(Error::io(path))?;
+    let bad = |reason: String| Error::bad_file(path, reason);
+    let (_, header) =
+        SafeTensors::read_metadata(&bytes).map_err(|error| bad(format!("not a safetensors file: {error}")))?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| bad(format!("not a safetensors file: {error}")))?;
+    let metadata = header.metadata().as_ref().and_then(|metadata| metadata.get("flowstone"));
+    let metadata = metadata.ok_or_else(|| bad("a safetensors file, but not one of Flowstone's".into()))?;
+    let version: Version =
+        serde_json::from_str(metadata).map_err(|error| bad(format!("its metadata cannot be read: {error}")))?;
+    if version.version != FORMAT_VERSION {
+        return Err(bad(format!("has format version {}; this program reads {FORMAT_VERSION}", version.version)));
+    }
+    let metadata =
+        serde_json::from_str(metadata).map_err(|error| bad(format!("its metadata cannot be read: {error}")))?;
+    let mut tensors = BTreeMap::new();
+    for (name, view) in file.tensors() {
+        let values = match view.dtype() {
+            Dtype::F32 => view.data().as_chunks().0.iter().map(|b| E::of(f64::from(f32::from_le_bytes(*b)))).collect(),
+            Dtype::F64 => view.data().as_chunks().0.iter().map(|b| E::of(f64::from_le_bytes(*b))).collect(),
+            other => return Err(bad(format!("tensor `{name}` is {other:?}; expected F32 or F64"))),
+        };
+        tensors.insert(name, (view.shape().to_vec(), values));
+    }
+    Ok((tensors, metadata))
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+/// What a model file says beside its tensors.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ModelMetadata {
+    /// Of the format.
+    pub version: u32,
+    /// The name of the flow file.
+    pub name: String,
+    /// The whole flow file.
+    pub flow: String,
+    /// Steps trained.
+    pub step: u64,
+    /// Whether plain names hold averaged weights and `raw.` names the optimizer's.
+    pub averaged: bool,
+}
+
+/// A flow with the file that declares it, as loaded from disk.
+#[derive(Debug)]
+pub struct Model<E: Element, D: Device<E>> {
+    /// The flow, prepared.
+    pub flow: Flow<E, D>,
+    /// Its declaration.
+    pub file: FlowFile,
+    /// The rest of what the model file says.
+    pub metadata: ModelMetadata,
+    /// Whether the weights are averaged ones.
+    pub averaged: bool,
+}
+
+impl<E: Element, D: Device<E>> Model<E, D> {
+    /// The model file that a path means: itself, or `model.safetensors` in a run's folder.
+    pub fn path(path: &Path) -> PathBuf {
+        if path.is_dir() { path.join("model.safetensors") } else { path.to_path_buf() }
+    }
+
+    /// Loads a model file or a run's folder, with its averaged weights or, if `raw`, as the optimizer left them.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::BadFile`] if it is not a model of this program's.
+    pub fn load(path: &Path, device: &D, registry: &Registry<E, D>, raw: bool) -> Result<Self> {
+        let path = Self::path(path);
+        let (mut tensors, metadata): (_, ModelMetadata) = read_tensors::<E, _>(&path)?;
+        let file = FlowFile::parse(metadata.name.clone(), metadata.flow.clone())?;
+        let mut flow = Flow::build(&file, registry, &Initializer::blank(device))?;
+        let raw_tensors: BTreeMap<_, _> = tensors
+            .extract_if(.., |name, _| name.starts_with("raw."))
+            .map(|(name, tensor)| (name["raw.".len()..].to_owned(), tensor))
+            .collect();
+        if raw {
+            // Constants and, where nothing was averaged, all weights are under their plain names.
+            tensors.extend(raw_tensors);
+        }
+        flow.fill(device, &path, tensors)?;
+        flow.prepare(device)?;
+        Ok(Self { flow, file, averaged: metadata.averaged && !raw, metadata })
+    }
+}
+
+impl<E: Element, D: Device<E>> Flow<E, D> {
+    /// Every parameter by name, on the host.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the device fails.
+    pub fn tensors(&self, device: &D) -> Result<BTreeMap<String, HostTensor<E>>> {
+        let mut tensors = BTreeMap::new();
+        let mut outcome = Ok(());
+        self.visit("", &mut |name, parameter| match parameter.to_host(device) {
+            Ok(values) => drop(tensors.insert(name.to_owned(), (parameter.shape().to_vec(), values))),
+            Err(error) => outcome = Err(error),
+        });
+        outcome.map(|()| tensors)
+    }
+
+    /// The trained parameters' names with buffers kept beside them.
+    pub(crate) fn tensors_beside(
+        &self,
+        device: &D,
+        beside: &ParameterGradients<E, D>,
+    ) -> Result<BTreeMap<String, HostTensor<E>>> {
+        let mut tensors = BTreeMap::new();
+        let mut outcome = Ok(());
+        self.visit("", &mut |name, parameter| {
+            if let Some(buffer) = beside.get(parameter.id()) {
+                match device.download(buffer) {
+                    Ok(values) => drop(tensors.insert(name.to_owned(), (parameter.shape().to_vec(), values))),
+                    Err(error) => outcome = Err(error),
+                }
+            }
+        });
+        outcome.map(|()| tensors)
+    }
+
+    /// Sets every parameter from tensors by name; the file is for messages.
+    ///
+    /// # Errors
+    /// [`Error::BadFile`] if a tensor is missing, left over, of another shape or not finite.
+    pub(crate) fn fill(&mut self, device: &D, path: &Path, mut tensors: BTreeMap<String, HostTensor<E>>) -> Result<()> {
+        let mut outcome = Ok(());
+        self.visit_mut("", &mut |name, parameter| {
+            let tensor = tensors.remove(name);
+            if outcome.is_ok() {
+                outcome = take(name, parameter.shape().to_vec(), tensor)
+                    .and_then(|values| parameter.set(device, &values).map_err(|error| error.to_string()));
+            }
+        });
+        outcome.map_err(|reason| Error::bad_file(path, reason))?;
+        match tensors.keys().next() {
+            Some(name) => Err(Error::bad_file(path, format!("tensor `{name}` belongs to no layer of its flow"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Sets buffers beside the trained parameters from tensors by name.
+    pub(crate) fn fill_beside(
+        &self,
+        device: &D,
+        path: &Path,
+        beside: &mut ParameterGradients<E, D>,
+        mut tensors: BTreeMap<String, HostTensor<E>>,
+    ) -> Result<()> {
+        let mut outcome = Ok(());
+        self.visit("", &mut |name, parameter| {
+            let Some(buffer) = beside.get_mut(parameter.id()) else { return };
+            let tensor = tensors.remove(name);
+            if outcome.is_ok() {
+                outcome = take(name, parameter.shape().to_vec(), tensor)
+                    .and_then(|values| device.upload(&values).map_err(|error| error.to_string()))
+                    .map(|values| *buffer = values);
+            }
+        });
+        outcome.map_err(|reason| Error::bad_file(path, reason))
+    }
+
+    /// Writes a model file. With `averages`, plain names hold them and `raw.` names the flow's own weights.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be written; what was there before is then still there.
+    pub fn save(
+        &self,
+        device: &D,
+        path: &Path,
+        file: &FlowFile,
+        step: u64,
+        averages: Option<&ParameterGradients<E, D>>,
+    ) -> Result<()> {
+        let mut tensors = self.tensors(device)?;
+        if let Some(averages) = averages {
+            for (name, average) in self.tensors_beside(device, averages)? {
+                if let Some(raw) = tensors.insert(name.clone(), average) {
+                    tensors.insert(format!("raw.{name}"), raw);
+                }
+            }
+        }
+        let metadata = ModelMetadata {
+            version: FORMAT_VERSION,
+            name: file.name.clone(),
+            flow: file.text.clone(),
+            step,
+            averaged: averages.is_some(),
+        };
+        write_tensors(path, &tensors, &metadata)
+    }
+}
+
+/// The values of the tensor `name`, if they fit.
+fn take<E: Element>(
+    name: &str,
+    shape: Vec<usize>,
+    tensor: Option<HostTensor<E>>,
+) -> std::result::Result<Vec<E>, String> {
+    let (found, values) = tensor.ok_or_else(|| format!("tensor `{name}` is missing"))?;
+    if found != shape {
+        return Err(format!("tensor `{name}` has shape {found:?}; its flow has {shape:?}"));
+    }
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(i) => Err(format!("tensor `{name}` holds {} at position {i}", values[i])),
+        None => Ok(values),
+    }
+}

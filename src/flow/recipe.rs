@@ -1,0 +1,226 @@
+//! What a flow file can say about training.
+//!
+//! The defaults are the reference code's, at 32×32. It scales its batch (64 a worker) and the images of the
+//! data-dependent initialisation with 32²/size²; here they count what they say.
+
+use serde::{Deserialize, Serialize};
+
+use super::bounds;
+
+/// How to train a flow.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename = "train", default, deny_unknown_fields)]
+pub struct Recipe {
+    /// The data, as the command line names it, such as `"digits"` or `"cifar10:DIR"`. Default none: it must be given.
+    pub data: Option<String>,
+    /// Images in a batch. Default 64; the paper's CIFAR-10 runs have 8 workers of 64.
+    #[serde(deserialize_with = "bounds::count")]
+    pub batch: usize,
+    /// How long to train. Default: until stopped.
+    pub length: Option<Length>,
+    /// What every random number is drawn from. Default 0.
+    pub seed: u64,
+    /// The step size once warm. Default 0.001.
+    #[serde(deserialize_with = "bounds::positive")]
+    pub learning_rate: f64,
+    /// Default `Adamax()`; the paper says Adam.
+    pub optimizer: Optimizer,
+    /// How long the learning rate grows linearly from 0. Default `Epochs(10)`.
+    pub warmup: Length,
+    /// The running mean of the weights. Default `Polyak()`.
+    pub averaging: Averaging,
+    /// Images of the data-dependent initialisation. Default 256.
+    #[serde(deserialize_with = "bounds::count")]
+    pub initialization_images: usize,
+    /// The largest L2 norm of the gradient of all parameters together; a longer one is shortened. Default none.
+    #[serde(deserialize_with = "bounds::optional_positive")]
+    pub clip_gradient_norm: Option<f64>,
+    /// Images of the training data held out to validate on. Default 0.
+    pub validation: usize,
+    /// How often to validate; at least a step apart. Default `Epochs(1)`.
+    pub validate_every: Length,
+    /// Where the backward pass finds activations. Default `Invert`; the reference code stores.
+    pub memory: Memory,
+    /// The largest difference, in units of the image's range, that a batch rebuilt by inversion may have from the true
+    /// one; beyond it the step is computed again from stored activations. Default: a bound of the trainer's.
+    #[serde(deserialize_with = "bounds::optional_positive")]
+    pub drift_bound: Option<f64>,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            data: None,
+            batch: 64,
+            length: None,
+            seed: 0,
+            learning_rate: 1e-3,
+            optimizer: Optimizer::default(),
+            warmup: Length::Epochs(10.0),
+            averaging: Averaging::default(),
+            initialization_images: 256,
+            clip_gradient_norm: None,
+            validation: 0,
+            validate_every: Length::Epochs(1.0),
+            memory: Memory::Invert,
+            drift_bound: None,
+        }
+    }
+}
+
+/// A stretch of training.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+#[serde(rename = "length")]
+pub enum Length {
+    /// `Epochs(10)`: passes over the training data; fractions count.
+    Epochs(#[serde(deserialize_with = "bounds::not_negative")] f64),
+    /// `Images(50000)`: training images seen, each as often as it is.
+    Images(u64),
+    /// `Steps(600)`: batches.
+    Steps(u64),
+}
+
+impl Length {
+    /// The same in steps, as a fraction where it ends within one.
+    pub fn steps(self, batch: usize, images_per_epoch: usize) -> f64 {
+        match self {
+            Self::Epochs(epochs) => epochs * images_per_epoch as f64 / batch as f64,
+            Self::Images(images) => images as f64 / batch as f64,
+            Self::Steps(steps) => steps as f64,
+        }
+    }
+}
+
+/// The rule that turns gradients into steps.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+#[serde(rename = "optimizer")]
+pub enum Optimizer {
+    /// `Adam()`: steps by running mean and variance.
+    Adam(Adam),
+    /// `Adamax()`: Adam with the largest recent gradient in place of the variance.
+    Adamax(Adamax),
+}
+
+impl Default for Optimizer {
+    fn default() -> Self {
+        Self::Adamax(Adamax::default())
+    }
+}
+
+/// Options of [`Optimizer::Adam`].
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Adam {
+    /// Decay of the mean of gradients, a step. Default 0.9.
+    #[serde(deserialize_with = "bounds::decay")]
+    pub beta1: f64,
+    /// Decay of the mean of squared gradients, a step. Default 0.999.
+    #[serde(deserialize_with = "bounds::decay")]
+    pub beta2: f64,
+    /// Added to the root of the variance. Default 1e-8.
+    #[serde(deserialize_with = "bounds::positive")]
+    pub epsilon: f64,
+}
+
+impl Default for Adam {
+    fn default() -> Self {
+        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
+    }
+}
+
+/// Options of [`Optimizer::Adamax`]: `m ← β1·m + (1 − β1)·g`, `u ← max(β2·u, |g|)`, `w ← w − rate · m/(u + ε)`.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Adamax {
+    /// Decay of the mean of gradients, a step. Default 0.9.
+    #[serde(deserialize_with = "bounds::decay")]
+    pub beta1: f64,
+    /// Decay of the largest gradient, a step. Default: the reference code's
+    /// `1 − 1/(steps per epoch · polyak_epochs)`; the published rule suggests 0.999.
+    #[serde(deserialize_with = "bounds::optional_decay")]
+    pub beta2: Option<f64>,
+    /// The epochs that the default `beta2` remembers. Default 1.
+    #[serde(deserialize_with = "bounds::positive")]
+    pub polyak_epochs: f64,
+    /// Added to the largest gradient. Default 1e-8.
+    #[serde(deserialize_with = "bounds::positive")]
+    pub epsilon: f64,
+    /// The rate at step t. Default `Reference`.
+    pub rule: AdamaxRule,
+}
+
+impl Default for Adamax {
+    fn default() -> Self {
+        Self { beta1: 0.9, beta2: None, polyak_epochs: 1.0, epsilon: 1e-8, rule: AdamaxRule::Reference }
+    }
+}
+
+impl Adamax {
+    /// β2, where an epoch has so many steps.
+    pub fn beta2(&self, steps_per_epoch: f64) -> f64 {
+        self.beta2.unwrap_or_else(|| (1.0 - 1.0 / (steps_per_epoch * self.polyak_epochs)).max(0.0))
+    }
+}
+
+/// Adamax's rate at step t.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename = "rule")]
+pub enum AdamaxRule {
+    /// `Reference`: `lr · √(1 − β2^t) / (1 − β1^t)`; Adam's root works as a second, longer warm-up.
+    Reference,
+    /// `Published`: `lr / (1 − β1^t)`.
+    Published,
+}
+
+/// A running mean of the weights, zero-debiased.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+#[serde(rename = "averaging", deny_unknown_fields)]
+pub enum Averaging {
+    /// `Polyak()`: decays by `1 − 1/(steps per epoch · epochs)` a step. The reference code computes this mean and
+    /// evaluates without it.
+    Polyak {
+        /// The epochs it remembers. Default 1.
+        #[serde(default = "one", deserialize_with = "bounds::positive")]
+        epochs: f64,
+    },
+    /// `Ema(decay: 0.999)`: decays by this much a step.
+    Ema {
+        /// What is kept of the mean at each step.
+        #[serde(deserialize_with = "bounds::decay")]
+        decay: f64,
+    },
+    /// `Off`: none.
+    Off,
+}
+
+impl Default for Averaging {
+    fn default() -> Self {
+        Self::Polyak { epochs: one() }
+    }
+}
+
+impl Averaging {
+    /// The decay of a step, where an epoch has so many; `None` where there is no average.
+    pub fn decay(self, steps_per_epoch: f64) -> Option<f64> {
+        match self {
+            Self::Polyak { epochs } => Some((1.0 - 1.0 / (steps_per_epoch * epochs)).max(0.0)),
+            Self::Ema { decay } => Some(decay),
+            Self::Off => None,
+        }
+    }
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// Where the backward pass finds activations.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename = "memory")]
+pub enum Memory {
+    /// `Invert`: it rebuilds them by inverting the flow, in memory that does not grow with depth.
+    #[default]
+    Invert,
+    /// `Store`: the forward pass keeps them.
+    Store,
+}

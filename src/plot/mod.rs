@@ -1,0 +1,63 @@
+//! Learning curves and picture sheets, drawn without any library of the system: the font is in the binary.
+
+mod curve;
+mod frame;
+mod sheet;
+
+pub use curve::{Figure, Series};
+pub use sheet::{Sheet, sheet};
+
+use std::fmt::Display;
+use std::io::Cursor;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use image::{ImageFormat, RgbImage};
+use plotters::prelude::{FontFamily, FontStyle, RGBColor, TextStyle};
+use plotters::style::register_font;
+
+use crate::error::{Error, Result};
+use crate::files::write_atomically;
+
+/// Colours that stay apart for colour-blind readers and on white: those of M. Okabe and K. Ito, less the yellow.
+pub const PALETTE: [(u8, u8, u8); 7] = [
+    (0, 114, 178),   // blue
+    (213, 94, 0),    // vermillion
+    (0, 158, 115),   // bluish green
+    (204, 121, 167), // reddish purple
+    (230, 159, 0),   // orange
+    (86, 180, 233),  // sky blue
+    (0, 0, 0),       // black
+];
+
+const INK: RGBColor = RGBColor(40, 40, 40);
+
+/// Text of this size in pixels, in the built-in font.
+fn text(size: u32) -> Result<TextStyle<'static>> {
+    static REGISTERED: OnceLock<bool> = OnceLock::new();
+    let register = || register_font("sans-serif", FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT).is_ok();
+    match REGISTERED.get_or_init(register) {
+        true => Ok(TextStyle::from((FontFamily::SansSerif, size)).color(&INK)),
+        false => Err(cannot_draw("the built-in font cannot be read")),
+    }
+}
+
+/// The width in pixels of the longest of these.
+fn width_of(lines: impl IntoIterator<Item = impl AsRef<str>>, style: &TextStyle) -> Result<u32> {
+    lines.into_iter().try_fold(0, |longest: u32, line| {
+        let (width, _) = style.font.box_size(line.as_ref()).map_err(cannot_draw)?;
+        Ok(longest.max(width))
+    })
+}
+
+/// The error for a picture that could not be drawn.
+fn cannot_draw(reason: impl Display) -> Error {
+    Error::io("picture")(std::io::Error::other(format!("cannot draw it: {reason}")))
+}
+
+/// Writes a picture as PNG.
+fn write_png(path: &Path, picture: &RgbImage) -> Result<()> {
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, ImageFormat::Png).map_err(cannot_draw)?;
+    write_atomically(path, &bytes.into_inner())
+}

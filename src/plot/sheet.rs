@@ -1,0 +1,191 @@
+//! Picture sheets: grids of images, enlarged until small ones can be seen.
+
+use std::path::Path;
+
+use image::{Rgb, RgbImage, imageops};
+use plotters::prelude::{BitMapBackend, IntoDrawingArea};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use super::{cannot_draw, text, width_of, write_png};
+use crate::error::{Error, Result};
+
+/// Pixels between images, and around them.
+const GAP: usize = 2;
+/// Images are enlarged by a whole factor until their longer side has this many pixels.
+const SIDE: usize = 64;
+const CAPTION_SIZE: u32 = 18;
+/// Pixels on either side of a caption.
+const MARGIN: u32 = 8;
+const WHITE: Rgb<u8> = Rgb([255; 3]);
+
+/// Images in a grid of `columns`, row by row, on white: levels `0..bins` become black to full intensity.
+///
+/// `images` is `[n, height, width, channels]`, row major, and `shape` is `[height, width, channels]`; one channel is
+/// shown as grey, three as red, green and blue.
+///
+/// # Errors
+/// [`Error::Usage`] where there is no image or no column, where channels are not 1 or 3, or levels do not fit.
+pub fn sheet(images: &[u8], shape: [usize; 3], bins: u32, columns: usize) -> Result<RgbImage> {
+    let [height, width, channels] = shape;
+    let pixels = height * width * channels;
+    if pixels == 0 || images.is_empty() || !images.len().is_multiple_of(pixels) || columns == 0 {
+        return refuse(format!("{} levels are not images of {shape:?} in {columns} columns", images.len()));
+    }
+    if channels != 1 && channels != 3 {
+        return refuse(format!("images have {channels} channels; only 1 (grey) and 3 (colour) can be shown"));
+    }
+    if !(2..=256).contains(&bins) {
+        return refuse(format!("{bins} grey levels; expected 2 to 256"));
+    }
+    if let Some(level) = images.iter().find(|&&level| u32::from(level) >= bins) {
+        return refuse(format!("there is a grey level {level}, and only {bins} grey levels, counted from 0"));
+    }
+
+    let count = images.len() / pixels;
+    let (columns, rows) = (columns.min(count), count.div_ceil(columns));
+    let factor = SIDE.div_ceil(height.max(width));
+    let extent = |images: usize, side: usize| u32::try_from(GAP + images * (side * factor + GAP)).ok();
+    let (Some(sheet_width), Some(sheet_height)) = (extent(columns, width), extent(rows, height)) else {
+        return refuse(format!("{rows} by {columns} images of {shape:?} are too many for one picture"));
+    };
+    let shade = |level: u8| (u32::from(level) * 255 / (bins - 1)) as u8;
+    let mut sheet = RgbImage::from_pixel(sheet_width, sheet_height, WHITE);
+    for (i, image) in images.chunks_exact(pixels).enumerate() {
+        let (top, left) = (GAP + i / columns * (height * factor + GAP), GAP + i % columns * (width * factor + GAP));
+        for y in 0..height * factor {
+            for x in 0..width * factor {
+                let at = ((y / factor) * width + x / factor) * channels;
+                let color = if channels == 1 { [image[at]; 3] } else { [image[at], image[at + 1], image[at + 2]] };
+                sheet.put_pixel((left + x) as u32, (top + y) as u32, Rgb(color.map(shade)));
+            }
+        }
+    }
+    Ok(sheet)
+}
+
+fn refuse<T>(reason: String) -> Result<T> {
+    Err(Error::Usage(format!("picture sheet: {reason}")))
+}
+
+/// A picture sheet of rows with captions at their left.
+#[derive(Clone, Debug)]
+pub struct Sheet {
+    /// Each row's caption, which may be empty, and images, `[n, height, width, channels]`; long rows are broken.
+    pub rows: Vec<(String, Vec<u8>)>,
+    /// `[height, width, channels]` of an image; 1 or 3 channels.
+    pub shape: [usize; 3],
+    /// The number of grey levels, 2 to 256.
+    pub bins: u32,
+    /// The number of images side by side.
+    pub columns: usize,
+}
+
+impl Sheet {
+    /// Draws the sheet.
+    ///
+    /// # Errors
+    /// As [`sheet`], and [`Error::Usage`] where there is no row.
+    pub fn draw(&self) -> Result<RgbImage> {
+        let style = text(CAPTION_SIZE)?.pos(Pos::new(HPos::Right, VPos::Center));
+        let longest = width_of(self.rows.iter().map(|(caption, _)| caption), &style)?;
+        let caption_width = if longest > 0 { longest + 2 * MARGIN } else { 0 };
+        let grid = |(_, images): &(String, Vec<u8>)| sheet(images, self.shape, self.bins, self.columns);
+        let grids = self.rows.iter().map(grid).collect::<Result<Vec<_>>>()?;
+        let Some(width) = grids.iter().map(RgbImage::width).max() else {
+            return refuse("there is no row".into());
+        };
+        let gap = GAP as u32;
+        let height = gap + grids.iter().map(|grid| grid.height() - gap).sum::<u32>();
+        let mut sheet = RgbImage::from_pixel(caption_width + width, height, WHITE);
+        let mut top = 0;
+        let mut captions = Vec::new();
+        for (grid, (caption, _)) in grids.iter().zip(&self.rows) {
+            imageops::replace(&mut sheet, grid, caption_width.into(), top.into());
+            captions.push((caption, (longest + MARGIN, top + grid.height() / 2)));
+            top += grid.height() - gap;
+        }
+        let size = sheet.dimensions();
+        let area = BitMapBackend::with_buffer(&mut sheet, size).into_drawing_area();
+        for (caption, (right, middle)) in captions {
+            area.draw_text(caption, &style, (right as i32, middle as i32)).map_err(cannot_draw)?;
+        }
+        area.present().map_err(cannot_draw)?;
+        drop(area);
+        Ok(sheet)
+    }
+
+    /// Draws the sheet and writes it as PNG.
+    ///
+    /// # Errors
+    /// As [`Sheet::draw`]; [`Error::Io`] where the file cannot be written.
+    pub fn save_png(&self, path: impl AsRef<Path>) -> Result<()> {
+        write_png(path.as_ref(), &self.draw()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_become_shades_and_images_are_enlarged_in_place() {
+        let picture = sheet(&[0, 16, 8, 4, 1, 1, 1, 1], [2, 2, 1], 17, 5).unwrap();
+        assert_eq!(picture.dimensions(), (2 * 64 + 3 * 2, 64 + 2 * 2), "two images of two pixels, 32 times enlarged");
+        assert_eq!(picture.get_pixel(0, 0), &WHITE);
+        for ((x, y), shade) in
+            [((2, 2), 0), ((33, 33), 0), ((34, 2), 255), ((2, 34), 127), ((65, 65), 63), ((68, 2), 15)]
+        {
+            assert_eq!(picture.get_pixel(x, y), &Rgb([shade; 3]), "at {x}, {y}");
+        }
+    }
+
+    #[test]
+    fn three_channels_are_red_green_and_blue() {
+        let picture = sheet(&[[0, 1, 2], [3, 4, 255]].concat(), [1, 1, 3], 256, 1).unwrap();
+        assert_eq!(picture.dimensions(), (68, 134));
+        assert_eq!(picture.get_pixel(2, 2), &Rgb([0, 1, 2]));
+        assert_eq!(picture.get_pixel(2, 68), &Rgb([3, 4, 255]));
+    }
+
+    #[test]
+    fn what_cannot_be_shown_is_refused() {
+        for (levels, shape, bins, columns) in [
+            (2, [1, 1, 2], 2, 1),
+            (4, [1, 1, 4], 2, 1),
+            (3, [2, 1, 1], 2, 1),
+            (0, [1, 1, 1], 2, 1),
+            (2, [0, 1, 1], 2, 1),
+            (2, [1, 1, 1], 2, 0),
+            (2, [1, 1, 1], 1, 1),
+            (2, [1, 1, 1], 257, 1),
+        ] {
+            let error = sheet(&vec![0; levels], shape, bins, columns).unwrap_err();
+            assert!(matches!(error, Error::Usage(_)), "{levels} levels of {shape:?}: {error}");
+        }
+        assert!(sheet(&[17], [1, 1, 1], 17, 1).unwrap_err().to_string().contains("grey level 17"));
+    }
+
+    #[test]
+    fn captions_widen_the_sheet_and_are_drawn() {
+        let row = |caption: &str| (caption.to_string(), vec![255; 2]);
+        let mut rows = Sheet { rows: vec![row(""), row("")], shape: [1, 1, 1], bins: 256, columns: 2 };
+        assert_eq!(rows.draw().unwrap().dimensions(), (134, 134));
+        rows.rows[1].0 = "T = 0.7".into();
+        let picture = rows.draw().unwrap();
+        assert!(picture.width() > 160);
+        let dark = |rows: std::ops::Range<u32>| {
+            rows.flat_map(|y| (0..picture.width()).map(move |x| (x, y))).any(|(x, y)| picture.get_pixel(x, y)[0] < 128)
+        };
+        assert!(dark(67..134) && !dark(0..67));
+        assert!(Sheet { rows: vec![], ..rows }.draw().is_err());
+    }
+
+    #[test]
+    fn a_sheet_is_written_as_png() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sheet.png");
+        let sheet = Sheet { rows: vec![(String::new(), vec![9])], shape: [1, 1, 1], bins: 256, columns: 1 };
+        sheet.save_png(&path).unwrap();
+        assert_eq!(image::open(&path).unwrap().to_rgb8().get_pixel(2, 2), &Rgb([9; 3]));
+    }
+}
