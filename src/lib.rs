@@ -3,6 +3,7 @@
 pub mod backend;
 pub mod bijector;
 pub mod bijectors;
+pub mod cli;
 pub mod data;
 pub mod error;
 pub mod files;
@@ -16,3 +17,4 @@ pub use error::{Error, Result};
 pub mod flow;
 /// Stub.
 pub mod laws {}
+pub mod train;

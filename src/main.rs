@@ -1,1 +1,16 @@
-fn main() {}
+//! The command line of Flowstone: parses arguments and calls one command.
+
+use clap::Parser;
+use flowstone::cli::Cli;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let code = if error.is_input() { 2 } else { 1 };
+            eprintln!("{:?}", miette::Report::new(error));
+            ExitCode::from(code)
+        }
+    }
+}

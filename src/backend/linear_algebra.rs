@@ -40,12 +40,13 @@ pub fn product(a: &[f64], b: &[f64], n: usize) -> Vec<f64> {
     rows((view(a, n) * view(b, n)).as_ref())
 }
 
-/// The orthogonal factor of a matrix of independent normals, with the signs of R's diagonal moved into it, so that it
-/// is uniform over rotations and reflections.
+/// The orthogonal factor Q of a matrix of independent normals, as Householder's method leaves it.
+///
+/// Each reflection sends a column to the negative side, so Q's diagonal leans negative: this is not the uniform
+/// distribution over rotations, which moving R's signs into Q would give. It is what the reference code and its ports
+/// start from, and it matters: with uniform rotations the digits are 0.07 bits/dim behind after 500 steps.
 pub fn orthogonal_factor(normals: &[f64], n: usize) -> Vec<f64> {
-    let qr = view(normals, n).qr();
-    let (q, r) = (qr.compute_Q(), qr.R());
-    (0..n * n).map(|i| q[(i / n, i % n)] * if r[(i % n, i % n)] < 0.0 { -1.0 } else { 1.0 }).collect()
+    rows(view(normals, n).qr().compute_Q().as_ref())
 }
 
 /// Singular values in descending order; none if the matrix is not finite.

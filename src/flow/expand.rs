@@ -115,3 +115,81 @@ fn unroll(file: &FlowFile, layers: &[Layer], prefix: &str, index: &mut usize, in
         *index += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+
+    fn file(define: &str, layers: &str) -> FlowFile {
+        let head = "Flow(image: (height: 8, width: 8, channels: 1),";
+        FlowFile::parse("f", format!("{head}\ndefine: {{{define}}},\nlayers: [{layers}])")).unwrap()
+    }
+
+    fn paths(define: &str, layers: &str) -> String {
+        let expanded = expand(&file(define, layers)).unwrap();
+        expanded.iter().map(|layer| format!("{} {}", layer.path, layer.layer.kind())).collect::<Vec<_>>().join(", ")
+    }
+
+    fn refusal(define: &str, layers: &str) -> (usize, usize, String) {
+        match expand(&file(define, layers)) {
+            Err(Error::FlowFile(error)) => {
+                (error.line(), error.column(), format!("{}; {}", error.message(), error.advice().unwrap_or_default()))
+            }
+            other => panic!("{:?}", other.map(|layers| layers.len())),
+        }
+    }
+
+    #[test]
+    fn paths_count_repetitions_and_see_through_use() {
+        let step = r#""p": [Reverse()], "none": [], "step": [ActNorm(), Use("none"), Use("p"), Split()]"#;
+        assert_eq!(
+            paths(step, r#"Squeeze(), Repeat(2, [Use("step"), Shuffle()]), Use("step"), Split()"#),
+            "0 Squeeze, 1.0.0 ActNorm, 1.0.1 Reverse, 1.0.2 Split, 1.0.3 Shuffle, \
+             1.1.0 ActNorm, 1.1.1 Reverse, 1.1.2 Split, 1.1.3 Shuffle, 2 ActNorm, 3 Reverse, 4 Split, 5 Split"
+        );
+        assert_eq!(
+            paths("", "Repeat(2, [Squeeze(), Repeat(2, [Split()])])"),
+            "0.0.0 Squeeze, 0.0.1.0.0 Split, 0.0.1.1.0 Split, 0.1.0 Squeeze, 0.1.1.0.0 Split, 0.1.1.1.0 Split"
+        );
+        assert_eq!(paths("", ""), "");
+    }
+
+    #[test]
+    fn an_expanded_layer_stands_where_it_was_written() {
+        let file = file(r#""p": [Reverse()]"#, r#"Repeat(2, [Use("p")])"#);
+        let expanded = expand(&file).unwrap();
+        assert!(expanded.iter().all(|layer| layer.node == file.spec.define["p"][0].node));
+    }
+
+    #[test]
+    fn unknown_definitions_are_refused() {
+        let (line, column, message) = refusal(r#""step": []"#, r#"Squeeze(), Use("stpe")"#);
+        assert_eq!((line, column), (3, 21));
+        assert!(message.contains("`define` has no `stpe`") && message.contains("did you mean `step`?"), "{message}");
+        assert_eq!(refusal(r#""unused": [Use("x")]"#, "").0, 2);
+    }
+
+    #[test]
+    fn cycles_are_refused() {
+        let (line, column, message) = refusal(r#""a": [Use("b")], "b": [Repeat(2, [Use("c")])], "c": [Use("b")]"#, "");
+        assert_eq!((line, column), (2, 63));
+        assert!(message.contains("b → c → b"), "{message}");
+        assert!(refusal(r#""a": [Use("a")]"#, "").2.contains("a → a"));
+    }
+
+    #[test]
+    fn absurd_sizes_are_refused_before_they_are_built() {
+        let too_many = |define: &str, layers: &str| {
+            let (_, _, message) = refusal(define, layers);
+            assert!(message.contains("more than 100000 layers"), "{message}");
+        };
+        too_many("", "Repeat(18446744073709551615, [Repeat(18446744073709551615, [Squeeze()])])");
+        too_many("", "Repeat(18446744073709551615, [])");
+        let doubling: String = (1..90).map(|n| format!(r#""{n}": [Use("{m}"), Use("{m}")], "#, m = n - 1)).collect();
+        too_many(&format!(r#"{doubling} "0": []"#), "");
+        let chain: String = (0..5000).map(|n| format!(r#""{n}": [Use("{}")], "#, n + 1)).collect();
+        assert!(refusal(&format!(r#"{chain} "5000": []"#), "").2.contains("100 deep"));
+        assert_eq!(refusal("", "Squeeze(), Repeat(2, [Repeat(60000, [Squeeze()])])").1, 21);
+    }
+}

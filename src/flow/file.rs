@@ -88,117 +88,137 @@ impl FlowFile {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::flow::spec::*;
+
     #[test]
-    fn explore() {
-        let head = "Flow(\n  image: (height: 8, width: 8, channels: 1),\n";
-        let cases = [
-            "",
-            "  \n",
-            "hello world",
-            "{\"image\": 3}",
-            "\0\u{1}",
-            "Flow",
-            "Flow(",
-            "Flow(image: (height: 8, width: 8, channels: 1), layers: [",
-            "Flow(image: (height: 8, width: 8, channels: 1), layers: [Squeeze()",
-            "Flow(layers: [])",
-            "Flow(image: (height: 8), layers: [])",
-            "Flow(image: (height: 8, width: 8, channels: 1, bits: 9), layers: [])",
-            "Flow(image: (height: 8, width: 8, channels: 1, bits: 5, bins: 32), layers: [])",
-            "Flow(image: (height: -8, width: 8, channels: 1), layers: [])",
-            "Flow(image: (height: 8.5, width: 8, channels: 1), layers: [])",
-            "Flow(image: (height: \"8\", width: 8, channels: 1), layers: [])",
-            "Flow(image: (height: 99999999999999999999999, width: 8, channels: 1), layers: [])",
-            "Flow(image: (height: eight, width: 8, channels: 1), layers: [])",
-            "Flow(image: (height: 8, hieght: 8), layers: [])",
-            "Flow(image: (height: 8, height: 8), layers: [])",
-            "Flow(image: [8, 8, 1], layers: [])",
-            "Flow(image: None, layers: [])",
-            "Flow(image: 8, layers: [])",
-            "Flow(image: (height: 8, width: 8, channels: 1), layers: []) x",
-        ];
-        for text in cases {
-            show(text);
+    fn built_in_flows_read_and_round_trip() {
+        for (name, _) in BUILT_IN {
+            let file = FlowFile::read(name).unwrap();
+            assert!(file.spec.train.data.is_some(), "{name}");
+            let again = FlowFile::from_spec(name, &file.spec).unwrap();
+            assert_eq!(again.spec, file.spec);
+            assert!(!crate::flow::expand::expand(&file).unwrap().is_empty());
         }
-        for rest in [
-            "layers: [Affinecoupling()]",
-            "layers: [InvertibleConv1x1()]",
-            "layers: [Conv1x1()]",
-            "layers: [Reverse]",
-            "layers: [Reverse, Squeeze()]",
-            "layers: [ActNorm // x\n, Squeeze()]",
-            "layers: [Reverse(x: 1)]",
-            "layers: [AffineCoupling(widht: 3)]",
-            "layers: [AffineCoupling(width: 0)]",
-            "layers: [AffineCoupling(width: \"a\")]",
-            "layers: [AffineCoupling(scale: Sigmoid())]",
-            "layers: [AffineCoupling(scale: ClampedTanh)]",
-            "layers: [AffineCoupling(scale: ClampedTanh(bound: 0))]",
-            "layers: [AffineCoupling(scale: Tanh)]",
-            "layers: [AffineCoupling(edge_channel: yes)]",
-            "layers: [AffineCoupling((width: 3))]",
-            "layers: [AffineCoupling(3)]",
-            "layers: [Squeeze() Split()]",
-            "layers: [Squeeze(), Split()",
-            "layers: [Squeeze(]",
-            "layers: [Repeat(3)]",
-            "layers: [Repeat(0, [])]",
-            "layers: [Repeat([Squeeze()])]",
-            "layers: [Repeat(3, Squeeze())]",
-            "layers: [Repeat(3, [], 4)]",
-            "layers: [Use(step)]",
-            "layers: [Use()]",
-            "layers: [Use(\"a\", 2)]",
-            "layers: [Custom()]",
-            "layers: [Custom(\"a\", (x: ))]",
-            "layers: [Custom(\"a\", (x: 1)]",
-            "layers: [Custom(\"a]",
-            "layers: [Use(\"a\")], define: {\"a\": [], \"a\": []}",
-            "layers: [], define: {\"a\": 3}",
-            "layers: [], define: {a: []}",
-            "layers: [], define: [a]",
-            "layers: [], define: {\"a\" []}",
-            "layers: [], /* x",
-            "layers: Squeeze()",
-            "layers: [\"Squeeze\"]",
-            "layers: [3]",
-            "layer: []",
-            "layers: [], train: (batch: 0)",
-            "layers: [], train: (learning_rate: -1)",
-            "layers: [], train: (learning_rate: NaN)",
-            "layers: [], train: (optimizer: Adam(beta1: 1.0))",
-            "layers: [], train: (optimizer: Adam)",
-            "layers: [], train: (optimizer: SGD())",
-            "layers: [], train: (length: 10)",
-            "layers: [], train: (length: Epochs(-1))",
-            "layers: [], train: (length: Epochs(1, 2))",
-            "layers: [], train: (length: Steps(1.5))",
-            "layers: [], train: (clip_gradient_norm: 0)",
-            "layers: [], train: (averaging: Ema())",
-            "layers: [], train: (learning_rate: 1e)",
-            "layers: [], prior: Gaussian(classifier: true)",
-            "layers: [], train: (data: digits)",
-            "layers: [], train: (data: \"a\\q\")",
-            "layers: [Affine-Coupling()]",
-            "layers: [], train: (batch: 1_000, seed: 0x)",
-            "layers: [], image: 1",
-            "layers: [], 3: 3",
-            "layers: [], prior: Gauss()",
-            "layers: [], prior: Gaussian",
-        ] {
-            show(&format!("{head}  {rest}\n)"));
-        }
-        show(&format!("{head} layers: [{}", "Repeat(2, [".repeat(40)));
-        show(&format!("{head} layers: [Custom(\"a\", {}", "[".repeat(400)));
     }
-    fn show(text: &str) {
-        match FlowFile::parse("f", text) {
-            Ok(_) => println!("OK        <- {}", text.lines().last().unwrap_or("")),
-            Err(Error::FlowFile(e)) => {
-                println!("{e}   HELP {:?}   <- {:?}", e.advice(), text.lines().skip(2).collect::<Vec<_>>().join("⏎"))
+
+    #[test]
+    fn every_flow_of_the_folder_is_built_in() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("flows");
+        let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut stems: Vec<_> = files.iter().map(|path| path.file_stem().unwrap().to_str().unwrap()).collect();
+        stems.sort();
+        assert_eq!(stems, BUILT_IN.map(|(name, _)| name));
+    }
+
+    #[test]
+    fn everything_a_file_can_say_round_trips() {
+        let text = r#"Flow(
+            image: (height: 8, width: 8, channels: 1),
+            define: {"é \" /*": [], "b": [Use("é \" /*")]},
+            layers: [
+                ActNorm(log_scale_factor: 1), InvertibleConv(weight: LU), Reverse(), Shuffle(), Squeeze(), Split(),
+                AffineCoupling(scale: ClampedTanh()), AffineCoupling(scale: ClampedTanh(bound: 0.1)),
+                AffineCoupling(scale: Exp, edge_channel: false, inner_actnorm: false),
+                AdditiveCoupling(net: Custom("mlp", (depth: 3, activation: Relu, skip: Some(1)))),
+                Custom("mine"), Custom("mine", [1, (a: 'x', /* c */ b: {"k": None})]), Repeat(2, [Use("b")]),
+            ],
+            prior: Gaussian(learned: false, classes: 10, classifier: true),
+            train: (
+                optimizer: Adam(), clip_gradient_norm: 50, averaging: Off, memory: Store, length: Images(9),
+                drift_bound: Some(1e-3), learning_rate: 1e-17, warmup: Epochs(0),
+            ),
+        )"#;
+        let file = FlowFile::parse("all", text).unwrap();
+        assert_eq!(FlowFile::from_spec("all", &file.spec).unwrap().spec, file.spec);
+        assert_eq!(file.spec.image.bins(), 256);
+        assert_eq!(file.spec.train.clip_gradient_norm, Some(50.0));
+        let LayerSpec::AdditiveCoupling(AdditiveCoupling { net: Net::Custom(_, settings), .. }) = &*file.spec.layers[9]
+        else {
+            panic!()
+        };
+        #[derive(serde::Deserialize, Debug, PartialEq)]
+        enum Activation {
+            Relu,
+        }
+        #[derive(serde::Deserialize, Debug, PartialEq)]
+        struct Mlp {
+            depth: u32,
+            activation: Activation,
+            skip: Option<u32>,
+        }
+        assert_eq!(settings.read::<Mlp>().unwrap(), Mlp { depth: 3, activation: Activation::Relu, skip: Some(1) });
+    }
+
+    #[test]
+    fn defaults_are_the_reference_code_s() {
+        let head = "Flow(image: (height: 8, width: 8, channels: 1),";
+        let short = FlowFile::parse("", format!("{head} layers: [AffineCoupling(), Split()])")).unwrap();
+        let long = format!(
+            "{head} layers: [AffineCoupling(scale: Sigmoid, width: 512, edge_channel: true, inner_actnorm: true,
+            log_scale_factor: 3, net: Convolutional), Split(edge_channel: true, log_scale_factor: 3)],
+            prior: Gaussian(learned: true), train: (batch: 64, learning_rate: 0.001, warmup: Epochs(10), seed: 0,
+            optimizer: Adamax(beta1: 0.9, beta2: None, polyak_epochs: 1, epsilon: 1e-8, rule: Reference),
+            averaging: Polyak(epochs: 1), initialization_images: 256))"
+        );
+        assert_eq!(short.spec, FlowFile::parse("", long).unwrap().spec);
+    }
+
+    #[test]
+    fn layers_are_found_in_nested_lists() {
+        let text = "Flow(\n image: (height: 8, width: 8, channels: 1),\n define: {\n  \"é\": [/* é */ Reverse(),\n\
+            \tShuffle()]},\n layers: [Squeeze(), Repeat(2, [\n   Use(\"é\"), Repeat(\n3, [Split()])])])";
+        let file = FlowFile::parse("f", text).unwrap();
+        let LayerSpec::Repeat(_, body) = &*file.spec.layers[1] else { panic!() };
+        let LayerSpec::Repeat(_, inner) = &*body[1] else { panic!() };
+        let define = &file.spec.define["é"];
+        for (node, line, column) in [
+            (file.spec.image.node, 2, 9),
+            (define[0].node, 4, 17),
+            (define[1].node, 5, 2),
+            (file.spec.layers[0].node, 6, 11),
+            (file.spec.layers[1].node, 6, 22),
+            (body[0].node, 7, 4),
+            (body[1].node, 7, 14),
+            (inner[0].node, 8, 5),
+            (file.spec.prior.node, 1, 1),
+        ] {
+            let Error::FlowFile(error) = file.error_at(node, "no", None) else { panic!() };
+            assert_eq!((error.line(), error.column()), (line, column));
+        }
+    }
+
+    #[test]
+    fn files_are_found_by_path_then_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("my.ron");
+        std::fs::write(&path, BUILT_IN[0].1).unwrap();
+        assert_eq!(FlowFile::read(path.to_str().unwrap()).unwrap().spec, FlowFile::read("digits").unwrap().spec);
+        std::fs::write(&path, [0xff, 0xfe]).unwrap();
+        assert!(FlowFile::read(path.to_str().unwrap()).unwrap_err().is_input());
+        let unknown = FlowFile::read("flows/glow-cifar.ron").unwrap_err();
+        assert!(unknown.is_input() && unknown.to_string().contains("did you mean `glow-cifar10`?"), "{unknown}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,200}|[A-Za-z0-9(){}\\[\\]:,./*\"' \\n-]{0,200}") {
+            let _ = FlowFile::parse("f", text);
+        }
+
+        #[test]
+        fn mutated_flows_are_read_or_refused(
+            which in 0..BUILT_IN.len(), at in 0.0..1.0f64, cut in 0..20usize, paste in "[(){}\\[\\]:,\"'/*a-z0-9 -]{0,6}",
+        ) {
+            let text: Vec<char> = BUILT_IN[which].1.chars().collect();
+            let start = (at * text.len() as f64) as usize;
+            let (before, after) = (text[..start].iter(), text[(start + cut).min(text.len())..].iter());
+            let mutated: String = before.copied().chain(paste.chars()).chain(after.copied()).collect();
+            if let Ok(file) = FlowFile::parse("f", &mutated) {
+                let _ = crate::flow::expand::expand(&file);
             }
-            Err(e) => println!("{e}"),
         }
     }
 }

@@ -29,7 +29,7 @@ pub use file::{BUILT_IN, FlowFile};
 pub use gradient::{Batch, GradientOutcome};
 pub use latents::Latents;
 pub use located::{Located, NodeId};
-pub use model_file::{Model, read_tensors, write_tensors};
+pub use model_file::{FORMAT_VERSION, HostTensor, Model, ModelMetadata, read_tensors, write_tensors};
 pub use pixels::{Dequantize, dequantize, quantize};
 pub use registry::Registry;
 pub use summary::{LayerSummary, Summary};

@@ -37,10 +37,10 @@ pub struct FlowSpec {
 impl FlowSpec {
     /// The text of a flow file that reads as this flow, with every option written out.
     pub fn to_ron(&self) -> Result<String> {
-        let pretty = PrettyConfig::new().new_line("\n").struct_names(true).depth_limit(3);
+        let pretty = PrettyConfig::new().new_line("\n").depth_limit(2);
         options()
             .to_string_pretty(self, pretty)
-            .map(|text| text + "\n")
+            .map(|fields| format!("Flow{fields}\n"))
             .map_err(|error| Error::Usage(format!("this flow cannot be written as a file: {error}")))
     }
 }

@@ -8,6 +8,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::axis::Axis;
 use super::frame::{self, Point};
 use super::{INK, PALETTE, cannot_draw, text, width_of, write_png};
 use crate::error::{Error, Result};
@@ -24,8 +25,8 @@ const DASH: u32 = 9 * FINE;
 /// Between the plot and the labels, crossed by a thin line from each end to its label.
 const LEADER: u32 = 24 * FINE;
 const GRID: RGBColor = RGBColor(225, 225, 225);
-/// The most ticks on each axis.
-const TICKS: usize = 8;
+/// The most steps from tick to tick on each axis.
+const STEPS: (usize, usize) = (6, 10);
 
 /// One line of a [`Figure`].
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -102,8 +103,8 @@ impl Figure {
     }
 
     fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Result<()> {
-        if let Some(series) = self.series.iter().find(|s| s.spread.as_ref().is_some_and(|v| v.len() != s.points.len()))
-        {
+        let misfit = |series: &&Series| series.spread.as_ref().is_some_and(|v| v.len() != series.points.len());
+        if let Some(series) = self.series.iter().find(misfit) {
             return Err(Error::Usage(format!("'{}': expected a spread for each of its points", series.label)));
         }
         let Some((x, y)) = frame::ranges(&self.series) else {
@@ -111,8 +112,8 @@ impl Figure {
         };
         let style = text(TEXT)?;
         let label_width = width_of(self.series.iter().map(|series| &series.label), &style)?;
-        let tick_width = width_of(&frame::ticks(&y, TICKS), &style)?;
-        let (x_decimals, y_decimals) = (frame::decimals(&x, TICKS), frame::decimals(&y, TICKS));
+        let (x_axis, y_axis) = (Axis::new(x, STEPS.0), Axis::new(y.clone(), STEPS.1));
+        let tick_width = width_of(y_axis.labels(), &style)?;
 
         area.fill(&WHITE).map_err(cannot_draw)?;
         let mut builder = ChartBuilder::on(area);
@@ -123,21 +124,18 @@ impl Figure {
         let mut chart = builder
             .x_label_area_size(TEXT * 5 / 2)
             .y_label_area_size(tick_width + TEXT * 2)
-            .build_cartesian_2d(x, y.clone())
+            .build_cartesian_2d(x_axis, y_axis)
             .map_err(cannot_draw)?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
+            .set_all_tick_mark_size(5 * FINE)
             .bold_line_style(GRID.stroke_width(FINE))
             .axis_style(INK.stroke_width(FINE))
             .label_style(style.clone())
             .axis_desc_style(style.clone())
             .x_desc(&self.x_label)
             .y_desc(&self.y_label)
-            .x_labels(TICKS)
-            .y_labels(TICKS)
-            .x_label_formatter(&|x| frame::write_tick(*x, x_decimals))
-            .y_label_formatter(&|y| frame::write_tick(*y, y_decimals))
             .draw()
             .map_err(cannot_draw)?;
 
@@ -148,9 +146,9 @@ impl Figure {
             for band in frame::bands(series, &y) {
                 chart.draw_series([Polygon::new(band, color.mix(0.18).filled())]).map_err(cannot_draw)?;
             }
-            let pen = color.stroke_width(LINE);
+            let pen = color.stroke_width(if series.dashed { LINE * 2 / 3 } else { LINE });
             for piece in frame::clip(&series.points, &y) {
-                match (&piece[..], series.dashed) {
+                match (piece.as_slice(), series.dashed) {
                     ([only], _) => chart.draw_series([Circle::new(*only, LINE, color.filled())]).map(drop),
                     (_, true) => chart.draw_series(DashedLineSeries::new(piece, DASH, DASH / 2, pen)).map(drop),
                     (_, false) => chart.draw_series(LineSeries::new(piece, pen)).map(drop),

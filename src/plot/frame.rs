@@ -2,9 +2,6 @@
 
 use std::ops::Range;
 
-use plotters::coord::ranged1d::{BoldPoints, Ranged};
-use plotters::coord::types::RangedCoordf64;
-
 use super::Series;
 
 pub(super) type Point = (f64, f64);
@@ -44,28 +41,6 @@ fn widen(range: Range<f64>) -> Range<f64> {
     }
     let margin = if magnitude > 0.0 { 0.1 * magnitude } else { 1.0 };
     range.start - margin..range.end + margin
-}
-
-/// The ticks of an axis with at most `most` of them, as they are written.
-pub(super) fn ticks(range: &Range<f64>, most: usize) -> Vec<String> {
-    RangedCoordf64::from(range.clone())
-        .key_points(BoldPoints(most))
-        .iter()
-        .map(|tick| write_tick(*tick, decimals(range, most)))
-        .collect()
-}
-
-/// The decimals that tell the ticks of an axis apart.
-pub(super) fn decimals(range: &Range<f64>, most: usize) -> usize {
-    match RangedCoordf64::from(range.clone()).key_points(BoldPoints(most))[..] {
-        [first, second, ..] => (-(second - first).log10() + 1e-6).ceil().clamp(0.0, 12.0) as usize,
-        _ => 2,
-    }
-}
-
-/// A number beside a tick.
-pub(super) fn write_tick(value: f64, decimals: usize) -> String {
-    if value.abs() < 1e7 { format!("{value:.decimals$}") } else { format!("{value:.1e}") }
 }
 
 /// Whether a point can be shown at all.
@@ -215,11 +190,5 @@ mod tests {
             assert!(labels.windows(2).all(|pair| pair[1] - pair[0] >= 20), "{labels:?}");
             assert!(labels[0] >= 0 && labels[3] <= 100, "{labels:?}");
         }
-    }
-
-    #[test]
-    fn ticks_have_the_decimals_they_need() {
-        assert_eq!(ticks(&(2.9..4.1), 8), ["3.0", "3.2", "3.4", "3.6", "3.8", "4.0"]);
-        assert_eq!(ticks(&(0.0..900.0), 5), ["0", "200", "400", "600", "800"]);
     }
 }

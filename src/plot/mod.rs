@@ -1,5 +1,6 @@
 //! Learning curves and picture sheets, drawn without any library of the system: the font is in the binary.
 
+mod axis;
 mod curve;
 mod frame;
 mod sheet;

@@ -1,0 +1,103 @@
+//! `check FLOW`: validates a flow file and shows what it builds.
+
+use super::common::{grouped, print, print_json};
+use crate::Result;
+use crate::backend::{Cpu, Initializer};
+use crate::flow::{Flow, FlowFile, LayerSummary, Registry, Summary};
+
+/// Validate a flow file; show its layers, parameters and cost
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A flow file, or the name of one that comes with the program
+    flow: String,
+    /// Every layer, also those that repeat
+    #[arg(long)]
+    all: bool,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let file = FlowFile::read(&args.flow)?;
+    let flow = Flow::<f32, Cpu>::build(&file, &Registry::default(), &Initializer::blank(&Cpu::default()))?;
+    let summary = flow.summary(&file)?;
+    if args.json { print_json(&summary) } else { print(&table(&summary, args.all)) }
+}
+
+/// A row of the table: layers that differ only in their repetition are one.
+struct Row<'a> {
+    path: String,
+    count: u64,
+    layer: &'a LayerSummary,
+    parameters: u64,
+    multiply_adds: u64,
+}
+
+fn rows(summary: &Summary, all: bool) -> Vec<Row<'_>> {
+    let mut rows: Vec<Row> = Vec::new();
+    for layer in &summary.layers {
+        let path = if all { layer.path.clone() } else { without_repetition(&layer.path) };
+        let parameters = layer.parameters as u64;
+        let same =
+            |row: &&mut Row| row.path == path && row.layer.kind == layer.kind && row.layer.output == layer.output;
+        match rows.iter_mut().find(same) {
+            Some(row) => {
+                row.count += 1;
+                row.parameters += parameters;
+                row.multiply_adds += layer.multiply_adds;
+            }
+            None => rows.push(Row { path, count: 1, layer, parameters, multiply_adds: layer.multiply_adds }),
+        }
+    }
+    rows
+}
+
+/// `layers.1.17.2` as `layers.1.*.2`.
+fn without_repetition(path: &str) -> String {
+    let parts: Vec<&str> = path.split('.').collect();
+    let is_repetition = |i: usize| i >= 2 && i.is_multiple_of(2) && i + 1 < parts.len();
+    (0..parts.len()).map(|i| if is_repetition(i) { "*" } else { parts[i] }).collect::<Vec<_>>().join(".")
+}
+
+fn table(summary: &Summary, all: bool) -> String {
+    let shape = |[h, w, c]: [usize; 3]| format!("{h}×{w}×{c}");
+    let mut lines = vec![
+        format!("{}: images of {}, {} grey levels", summary.flow, shape(summary.image), summary.bins),
+        String::new(),
+        format!(
+            "{:<18}{:<18}{:>5}  {:<14}{:>14}{:>22}",
+            "layer", "kind", "times", "output", "parameters", "multiply-adds/image"
+        ),
+    ];
+    for row in rows(summary, all) {
+        lines.push(format!(
+            "{:<18}{:<18}{:>5}  {:<14}{:>14}{:>22}",
+            row.path,
+            row.layer.kind,
+            row.count,
+            shape(row.layer.output),
+            grouped(row.parameters),
+            grouped(row.multiply_adds)
+        ));
+    }
+    let (parameters, multiply_adds) = (grouped(summary.parameters as u64), grouped(summary.multiply_adds));
+    lines.push(format!("{:<57}{parameters:>14}{multiply_adds:>22}", "total"));
+    lines.push(String::new());
+    let latents: Vec<String> = summary.latents.iter().map(|(name, s)| format!("{name} {}", shape(*s))).collect();
+    lines.push(format!("latents: {}", latents.join(", ")));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_repetitions_number_is_left_out() {
+        assert_eq!(without_repetition("layers.0"), "layers.0");
+        assert_eq!(without_repetition("layers.1.17.2"), "layers.1.*.2");
+        assert_eq!(without_repetition("layers.1.17.2.3.4"), "layers.1.*.2.*.4");
+        assert_eq!(without_repetition("prior"), "prior");
+    }
+}

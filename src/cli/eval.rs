@@ -1,0 +1,71 @@
+//! `eval MODEL`: bits per dimension with their error.
+
+use super::common::{DataArgs, ModelArgs, print, print_json};
+use crate::Result;
+use crate::backend::{Cpu, Device, Element};
+use crate::flow::{Model, Registry};
+use crate::train::{DataName, Evaluation, evaluate};
+
+/// Bits/dim of a model on images: mean, standard error, and all that is needed to check them
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Noise draws averaged for each image
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    draws: u64,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let device = args.model.device.open()?;
+    let evaluation =
+        if args.data.f64 { evaluation::<f64, Cpu>(args, &device)? } else { evaluation::<f32, Cpu>(args, &device)? };
+    if args.json { print_json(&evaluation) } else { print(&describe(&evaluation)) }
+}
+
+fn evaluation<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<Evaluation> {
+    let model = Model::load(&args.model.model, device, &Registry::default(), args.model.raw)?;
+    let (images, set) = args.data.open(&model.file)?;
+    let data = DataName { name: set.name, split: args.data.split_name().into(), fingerprint: images.fingerprint() };
+    let mut evaluation = evaluate(&model.flow, device, &images, data, (args.model.seed, args.draws))?;
+    evaluation.weights = if model.averaged { "averaged" } else { "raw" }.into();
+    Ok(evaluation)
+}
+
+/// One line: the mean with its error, and what it is of.
+pub fn sentence(evaluation: &Evaluation) -> String {
+    let Evaluation { bits_per_dim, standard_error, images, draws, non_finite, .. } = evaluation;
+    let draws = if *draws == 1 { "1 noise draw".to_owned() } else { format!("{draws} noise draws") };
+    let mut text = format!(
+        "{bits_per_dim:.3} ± {standard_error:.3} bits/dim ({images} images, {draws}, {} weights)",
+        evaluation.weights
+    );
+    if evaluation.likelihood != "p(x)" {
+        text += &format!(" of {}", evaluation.likelihood);
+    }
+    if *non_finite > 0 {
+        text += &format!("; {non_finite} images have a score that is not finite");
+    }
+    if let Some(classification) = &evaluation.classification {
+        let percent = 100.0 * classification.accuracy;
+        text += &format!("; classifier right on {percent:.1} %");
+    }
+    text
+}
+
+fn describe(evaluation: &Evaluation) -> String {
+    let data = &evaluation.data;
+    format!(
+        "{}\n{} split of {}, fingerprint {}, computed in {}",
+        sentence(evaluation),
+        data.split,
+        data.name,
+        data.fingerprint,
+        evaluation.precision
+    )
+}

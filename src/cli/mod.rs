@@ -1,0 +1,52 @@
+//! The commands, one file each, without logic of their own.
+
+mod check;
+mod common;
+mod eval;
+mod plot;
+mod progress;
+mod sample;
+mod score;
+mod train;
+
+use crate::Result;
+use clap::{Parser, Subcommand};
+
+/// Normalizing flows on images: declare, check, train, score and sample.
+#[derive(Debug, Parser)]
+#[command(name = "flowstone", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Threads to compute with [default: one for every core]
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<usize>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Args),
+    Train(train::Args),
+    Eval(eval::Args),
+    Score(score::Args),
+    Sample(sample::Args),
+    Plot(plot::Args),
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Whatever the command reports; [`Error::is_input`](crate::Error::is_input) tells exit code 2 from 1.
+    pub fn run(self) -> Result<()> {
+        common::set_threads(self.threads)?;
+        match self.command {
+            Command::Check(args) => check::run(&args),
+            Command::Train(args) => train::run(&args),
+            Command::Eval(args) => eval::run(&args),
+            Command::Score(args) => score::run(&args),
+            Command::Sample(args) => sample::run(&args),
+            Command::Plot(args) => plot::run(&args),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What `train` shows while it works: a bar on a terminal, plain lines elsewhere. Both on stderr.
+
+use super::common::grouped;
+use crate::train::{Event, StepRecord};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Seconds between plain lines.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Shows the events of a run.
+pub struct Progress {
+    quiet: bool,
+    folder: String,
+    bar: Option<ProgressBar>,
+    total: u64,
+    last_line: Option<Instant>,
+}
+
+impl Progress {
+    pub fn new(quiet: bool, folder: &Path) -> Self {
+        Self { quiet, folder: folder.display().to_string(), bar: None, total: 0, last_line: None }
+    }
+
+    pub fn show(&mut self, event: Event) {
+        if self.quiet {
+            return;
+        }
+        match event {
+            Event::Started { parameters, images: (train, validation, test), steps: (done, total) } => {
+                let parameters = grouped(parameters as u64);
+                let (train, validation, test) =
+                    (grouped(train as u64), grouped(validation as u64), grouped(test as u64));
+                eprintln!(
+                    "{parameters} parameters; {train} images to train on, {validation} to validate, {test} to test"
+                );
+                eprintln!("steps {} to {total}, into {}", done + 1, self.folder);
+                self.total = total;
+                if std::io::stderr().is_terminal() {
+                    let bar = ProgressBar::new(total).with_position(done);
+                    let style = "{bar:30} {pos}/{len} {msg} {eta} left";
+                    if let Ok(style) = ProgressStyle::with_template(style) {
+                        bar.set_style(style);
+                    }
+                    self.bar = Some(bar);
+                }
+            }
+            Event::Step { record, images_per_second } => self.step(record, images_per_second),
+            Event::Validated { step, evaluation, best } => {
+                let mark = if best { ", the best so far" } else { "" };
+                let (mean, error) = (evaluation.bits_per_dim, evaluation.standard_error);
+                self.line(&format!("step {step}: validation {mean:.3} ± {error:.3} bits/dim{mark}"));
+            }
+        }
+    }
+
+    fn step(&mut self, record: &StepRecord, images_per_second: f64) {
+        let StepRecord { step, train_bits_per_dim, drift, stored, skipped, .. } = record;
+        if *stored {
+            self.line(&format!(
+                "step {step}: drift {drift:.1e} is past its bound; computed again from stored activations"
+            ));
+        }
+        if *skipped {
+            self.line(&format!("step {step}: the gradient is not finite; no update"));
+        }
+        let state = format!("{train_bits_per_dim:.3} bits/dim, {images_per_second:.0} images/s");
+        if let Some(bar) = &self.bar {
+            bar.set_position(*step);
+            bar.set_message(state);
+            return;
+        }
+        if *step == self.total || self.last_line.is_none_or(|at| at.elapsed() >= EVERY) {
+            eprintln!("step {step}/{}: {state}, drift {drift:.1e}", self.total);
+            self.last_line = Some(Instant::now());
+        }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None => eprintln!("{text}"),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! `train FLOW`: trains a flow in a folder of its own, or goes on where a run stopped.
+
+use super::common::{DeviceChoice, open_data, print, print_json};
+use super::progress::Progress;
+use crate::backend::{Cpu, Device, Element};
+use crate::flow::spec::{Length, Memory};
+use crate::flow::{FlowFile, Registry};
+use crate::train::{Checkpoint, Outcome, RunFolder, Start, Trainer};
+use crate::{Error, Result};
+use clap::ValueEnum;
+use std::path::{Path, PathBuf};
+
+/// Train a flow: bits/dim, samples and a learning curve in a folder
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A flow file, or the name of one that comes with the program
+    #[arg(required_unless_present = "resume")]
+    flow: Option<String>,
+    /// Go on with the run in this folder, exactly where its checkpoint is
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["flow", "out", "from", "seed", "batch", "data"])]
+    resume: Option<PathBuf>,
+    /// Start from this model's weights
+    #[arg(long, value_name = "MODEL")]
+    from: Option<PathBuf>,
+    /// `digits` or `cifar10:DIR` [default: the recipe's]
+    #[arg(long)]
+    data: Option<String>,
+    /// The run's folder [default: the first free of runs/NAME, runs/NAME-2, …]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Steps to train [default: the recipe's length]
+    #[arg(long, conflicts_with = "epochs")]
+    steps: Option<u64>,
+    /// Passes over the training data [default: the recipe's length]
+    #[arg(long)]
+    epochs: Option<f64>,
+    /// Images a step [default: the recipe's]
+    #[arg(long)]
+    batch: Option<usize>,
+    /// Decides every random number of the run [default: the recipe's]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Where the backward pass finds activations [default: the recipe's]
+    #[arg(long, value_enum)]
+    memory: Option<MemoryChoice>,
+    /// Where to compute: `cpu`, `cuda` or `cuda:N`
+    #[arg(long, default_value = "cpu")]
+    device: DeviceChoice,
+    /// The result as JSON on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum MemoryChoice {
+    /// Rebuild them by inverting: memory does not grow with depth
+    Invert,
+    /// Keep them from the forward pass
+    Store,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let device = args.device.open()?;
+    let outcome = match &args.resume {
+        Some(folder) => resume::<f32, Cpu>(args, &device, folder)?,
+        None => start::<f32, Cpu>(args, &device)?,
+    };
+    if args.json { print_json(&outcome) } else { print(&describe(&outcome)) }
+}
+
+fn start<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<Outcome> {
+    let file = overridden(args, FlowFile::read(args.flow.as_deref().unwrap_or_default())?)?;
+    let folder = RunFolder::create(args.out.as_deref(), &stem(&file.name))?;
+    let start = args.from.as_deref().map_or(Start::Fresh, Start::From);
+    train(args, device, &file, folder, start)
+}
+
+fn resume<E: Element, D: Device<E>>(args: &Args, device: &D, path: &Path) -> Result<Outcome> {
+    let checkpoint = path.join("checkpoint.safetensors");
+    if !checkpoint.exists() {
+        return Err(Error::Usage(format!("{} holds no checkpoint to go on from", path.display())));
+    }
+    let (_, file, _) = Checkpoint::read::<E>(&checkpoint)?;
+    let file = overridden(args, file)?;
+    train(args, device, &file, RunFolder::open(path)?, Start::Resume)
+}
+
+fn train<E: Element, D: Device<E>>(
+    args: &Args,
+    device: &D,
+    file: &FlowFile,
+    folder: RunFolder,
+    start: Start,
+) -> Result<Outcome> {
+    let data = open_data(file, None)?;
+    let registry = Registry::default();
+    let mut progress = Progress::new(args.json, folder.path());
+    Trainer::new(device, file, &registry, data, folder, start)?.run(&mut |event| progress.show(event))
+}
+
+/// The file with the recipe as the command line changes it; the file itself if it changes nothing.
+fn overridden(args: &Args, file: FlowFile) -> Result<FlowFile> {
+    let mut spec = file.spec.clone();
+    let recipe = &mut spec.train;
+    if let Some(data) = &args.data {
+        recipe.data = Some(data.clone());
+    }
+    if let Some(steps) = args.steps {
+        recipe.length = Some(Length::Steps(steps));
+    }
+    if let Some(epochs) = args.epochs {
+        recipe.length = Some(Length::Epochs(epochs));
+    }
+    if let Some(batch) = args.batch {
+        recipe.batch = batch;
+    }
+    if let Some(seed) = args.seed {
+        recipe.seed = seed;
+    }
+    if let Some(memory) = args.memory {
+        recipe.memory = match memory {
+            MemoryChoice::Invert => Memory::Invert,
+            MemoryChoice::Store => Memory::Store,
+        };
+    }
+    if spec == file.spec { Ok(file) } else { FlowFile::from_spec(file.name, &spec) }
+}
+
+fn stem(name: &str) -> String {
+    Path::new(name).file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy().into_owned())
+}
+
+fn describe(outcome: &Outcome) -> String {
+    let mut lines = vec![
+        format!("step {}: train {:.3} bits/dim", outcome.step, outcome.train_bits_per_dim),
+        format!("        test {}", super::eval::sentence(&outcome.test)),
+    ];
+    if let Some((step, best)) = &outcome.best {
+        lines.push(format!("best by validation, step {step}: test {}", super::eval::sentence(best)));
+    }
+    lines.push(format!("{:.0} images/s, largest drift {:.1e}", outcome.images_per_second, outcome.largest_drift));
+    if outcome.stored_steps > 0 {
+        lines.push(format!("{} steps were past the drift bound and used stored activations", outcome.stored_steps));
+    }
+    if outcome.skipped_updates > 0 {
+        lines.push(format!("{} updates were left out: their gradient was not finite", outcome.skipped_updates));
+    }
+    let folder = &outcome.folder;
+    lines.push(format!("{folder}: model.safetensors, samples/samples.png, curve.svg, metrics.jsonl"));
+    lines.join("\n")
+}

@@ -1,0 +1,155 @@
+//! Scoring images: log-probabilities, and bits per dimension with their error.
+
+use crate::backend::{Device, Element};
+use crate::data::Images;
+use crate::flow::{Batch, Dequantize, Flow};
+use crate::noise::{NoiseKey, Purpose};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// Images scored at a time.
+const CHUNK: usize = 512;
+
+/// Which data an evaluation is of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DataName {
+    /// As it was named, `digits` or `cifar10:DIR`.
+    pub name: String,
+    /// `train`, `validation` or `test`.
+    pub split: String,
+    /// A hash of the images and labels.
+    pub fingerprint: String,
+}
+
+/// How well a classifier head does.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Classification {
+    /// Share of images whose most probable class is theirs.
+    pub accuracy: f64,
+    /// Mean cross-entropy, in bits per image.
+    pub cross_entropy_bits: f64,
+}
+
+/// Bits per dimension of a set of images, with all that is needed to check them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Mean over images. Not finite if any image's is: none is dropped.
+    pub bits_per_dim: f64,
+    /// Standard error of that mean over images.
+    pub standard_error: f64,
+    /// Images scored.
+    pub images: usize,
+    /// Noise draws averaged for each image.
+    pub draws: u64,
+    /// Images whose score is not finite.
+    pub non_finite: usize,
+    /// What was scored: `p(x)`, `p(x | class)`, or `mean over classes of p(x | class)`.
+    pub likelihood: String,
+    /// Of the classifier head, if there is one and the images have labels.
+    pub classification: Option<Classification>,
+    /// `averaged` or `raw`.
+    pub weights: String,
+    /// `f32` or `f64`.
+    pub precision: String,
+    /// Which images.
+    pub data: DataName,
+}
+
+/// `ln p` in nats of each image.
+///
+/// # Errors
+/// [`Error::Usage`] if the images are not the flow's.
+pub fn score<E: Element, D: Device<E>>(
+    flow: &Flow<E, D>,
+    device: &D,
+    images: &Images,
+    with_labels: bool,
+    dequantize: Dequantize,
+) -> Result<Vec<f64>> {
+    expect_images(flow, images)?;
+    let mut scores = Vec::with_capacity(images.len());
+    for start in (0..images.len()).step_by(CHUNK) {
+        let indices: Vec<usize> = (start..(start + CHUNK).min(images.len())).collect();
+        let numbers: Vec<u64> = indices.iter().map(|&i| i as u64).collect();
+        let labels = if with_labels { images.labels_of(&indices) } else { None };
+        let levels = images.gather(&indices);
+        let batch = Batch { levels: &levels, labels: labels.as_deref(), numbers: &numbers, dequantize };
+        scores.extend(flow.log_prob_of(device, &batch)?);
+    }
+    Ok(scores)
+}
+
+/// Refuses images of another shape than the flow's.
+pub(super) fn expect_images<E: Element, D: Device<E>>(flow: &Flow<E, D>, images: &Images) -> Result<()> {
+    let shape = flow.image_shape();
+    let [height, width, channels] = images.shape();
+    if [height, width, channels] == [shape.height, shape.width, shape.channels] {
+        return Ok(());
+    }
+    Err(Error::Usage(format!("the flow is for images of {shape}, and the data are {height}×{width}×{channels}")))
+}
+
+/// Bits per dimension of images. Noise is drawn `draws` times an image from `seed`: the same seed gives the same
+/// number. Labels, where the images have them, make a class-conditional flow's score `p(x | class)`.
+///
+/// # Errors
+/// [`Error::Usage`] if there are no images or they are not the flow's.
+pub fn evaluate<E: Element, D: Device<E>>(
+    flow: &Flow<E, D>,
+    device: &D,
+    images: &Images,
+    data: DataName,
+    (seed, draws): (u64, u64),
+) -> Result<Evaluation> {
+    if images.is_empty() || draws == 0 {
+        return Err(Error::Usage("nothing to evaluate: no images, or no noise draws".into()));
+    }
+    let key = NoiseKey::new(seed, Purpose::Evaluate);
+    let mut bits = vec![0.0; images.len()];
+    for draw in 0..draws {
+        let scores = score(flow, device, images, true, Dequantize::Uniform(key.at(draw)))?;
+        bits.iter_mut().zip(scores).for_each(|(bits, s)| *bits += flow.bits_per_dim(s) / draws as f64);
+    }
+    let n = bits.len() as f64;
+    let mean = bits.iter().sum::<f64>() / n;
+    let variance = bits.iter().map(|b| (b - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    let labelled = images.label(0).is_some();
+    let likelihood = match (flow.classes(), labelled) {
+        (None, _) => "p(x)",
+        (Some(_), true) => "p(x | class)",
+        (Some(_), false) => "mean over classes of p(x | class)",
+    };
+    let classification =
+        if flow.classifier().is_some() && labelled { Some(classify(flow, device, images)?) } else { None };
+    Ok(Evaluation {
+        bits_per_dim: mean,
+        standard_error: (variance / n).sqrt(),
+        images: images.len(),
+        draws,
+        non_finite: bits.iter().filter(|b| !b.is_finite()).count(),
+        likelihood: likelihood.into(),
+        classification,
+        weights: "raw".into(),
+        precision: E::NAME.into(),
+        data,
+    })
+}
+
+/// The classifier head on labelled images at the middle of their bins.
+fn classify<E: Element, D: Device<E>>(flow: &Flow<E, D>, device: &D, images: &Images) -> Result<Classification> {
+    let (mut right, mut bits) = (0usize, 0.0);
+    for start in (0..images.len()).step_by(CHUNK) {
+        let indices: Vec<usize> = (start..(start + CHUNK).min(images.len())).collect();
+        let labels = images.labels_of(&indices).unwrap_or_default();
+        let (shape, bins, numbers) = (flow.image_shape(), flow.bins(), 0..indices.len() as u64);
+        let x = crate::flow::dequantize(device, shape, bins, &images.gather(&indices), numbers, Dequantize::Midpoint)?;
+        for (log_probabilities, label) in flow.classify(x)?.iter().zip(labels) {
+            let best =
+                (0..log_probabilities.len()).max_by(|&a, &b| log_probabilities[a].total_cmp(&log_probabilities[b]));
+            right += usize::from(best == Some(label));
+            bits -= log_probabilities.get(label).copied().unwrap_or(f64::NEG_INFINITY) / std::f64::consts::LN_2;
+        }
+    }
+    let n = images.len() as f64;
+    Ok(Classification { accuracy: right as f64 / n, cross_entropy_bits: bits / n })
+}

@@ -1,0 +1,158 @@
+//! `metrics.jsonl`: one record a line, and nothing in it that depends on the clock.
+
+use super::Evaluation;
+use crate::plot::Series;
+use crate::{Error, Result, files};
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// One training step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// Counted from 1.
+    pub step: u64,
+    /// Passes over the training data so far.
+    pub epoch: f64,
+    /// Mean over the batch, before this step's update.
+    pub train_bits_per_dim: f64,
+    /// The classifier's cross-entropy in bits per image, if there is a classifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cross_entropy_bits: Option<f64>,
+    /// L2 norm over all parameters, before clipping.
+    pub gradient_norm: f64,
+    /// Of this step.
+    pub learning_rate: f64,
+    /// The largest difference between an image rebuilt by inversion and the true one; 0 when activations were stored.
+    pub drift: f64,
+    /// Whether the drift was past its bound and the gradient was computed again from stored activations.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stored: bool,
+    /// Whether the gradient was not finite and the update was left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skipped: bool,
+}
+
+/// An evaluation during training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ValidationRecord {
+    /// After this step.
+    pub step: u64,
+    /// Passes over the training data so far.
+    pub epoch: f64,
+    /// The result.
+    pub evaluation: Evaluation,
+}
+
+/// A line of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Record {
+    /// A training step.
+    Step(StepRecord),
+    /// An evaluation on held-out images.
+    Validation(ValidationRecord),
+    /// The evaluation on the test set at the end.
+    Test(ValidationRecord),
+}
+
+impl Record {
+    fn step(&self) -> u64 {
+        match self {
+            Self::Step(record) => record.step,
+            Self::Validation(record) | Self::Test(record) => record.step,
+        }
+    }
+}
+
+/// The metrics of a run, appended line by line.
+#[derive(Debug)]
+pub struct Metrics {
+    path: PathBuf,
+    file: File,
+}
+
+impl Metrics {
+    /// Opens a run's metrics to go on after `step`: what later steps or an earlier end have written is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be written, [`Error::BadFile`] if it is not one of metrics.
+    pub fn open(path: &Path, step: u64) -> Result<Self> {
+        let kept = if path.exists() { read_metrics(path)? } else { Vec::new() };
+        let kept = kept.iter().filter(|record| record.step() <= step && !matches!(record, Record::Test(_)));
+        let mut text = String::new();
+        for record in kept {
+            text += &line(record)?;
+        }
+        files::write_atomically(path, text.as_bytes())?;
+        let file = OpenOptions::new().append(true).open(path).map_err(Error::io(path))?;
+        Ok(Self { path: path.to_path_buf(), file })
+    }
+
+    /// Appends a record.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be written.
+    pub fn append(&mut self, record: &Record) -> Result<()> {
+        self.file.write_all(line(record)?.as_bytes()).map_err(Error::io(&self.path))
+    }
+}
+
+/// A record as a line of JSON. JSON has no NaN: what is not finite becomes null.
+pub(super) fn line(record: &impl Serialize) -> Result<String> {
+    serde_json::to_string(record)
+        .map(|text| text + "\n")
+        .map_err(|error| Error::Device(format!("a record cannot be written: {error}")))
+}
+
+/// Reads a run's metrics. A last line that was cut off is left out.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be read, [`Error::BadFile`] with the line that is no record.
+pub fn read_metrics(path: &Path) -> Result<Vec<Record>> {
+    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    let mut records = Vec::new();
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        match serde_json::from_str(line) {
+            Ok(record) => records.push(record),
+            Err(_) if !line.ends_with('\n') => break,
+            Err(error) => return Err(Error::bad_file(path, format!("line {}: {error}", number + 1))),
+        }
+    }
+    Ok(records)
+}
+
+/// A run's learning curves, bits/dim against steps: training (mean over windows) and validation.
+///
+/// # Errors
+/// As [`read_metrics`].
+pub fn run_series(folder: &Path, label: &str) -> Result<Vec<Series>> {
+    let records = read_metrics(&folder.join("metrics.jsonl"))?;
+    let steps: Vec<(f64, f64)> = records
+        .iter()
+        .filter_map(|record| match record {
+            Record::Step(record) => Some((record.step as f64, record.train_bits_per_dim)),
+            _ => None,
+        })
+        .collect();
+    let window = steps.len().div_ceil(120).max(1);
+    let mean = |points: &[(f64, f64)]| {
+        let n = points.len() as f64;
+        (points.iter().map(|p| p.0).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n)
+    };
+    let held_out = |wanted: fn(&Record) -> Option<&ValidationRecord>| -> Vec<(f64, f64)> {
+        let points = records.iter().filter_map(wanted);
+        points.map(|record| (record.step as f64, record.evaluation.bits_per_dim)).collect()
+    };
+    let validation = held_out(|record| if let Record::Validation(record) = record { Some(record) } else { None });
+    let test = held_out(|record| if let Record::Test(record) = record { Some(record) } else { None });
+    let named = |what: &str| if label.is_empty() { what.to_owned() } else { format!("{label} {what}") };
+    let all = [
+        (named("train"), steps.chunks(window).map(mean).collect::<Vec<_>>(), true),
+        (named("validation"), validation, false),
+        (named("test"), test, false),
+    ];
+    let series = all.into_iter().filter(|(_, points, _)| !points.is_empty());
+    Ok(series.map(|(label, points, dashed)| Series { label, points, dashed, ..Series::default() }).collect())
+}

@@ -1,0 +1,18 @@
+//! Training: the loop, and what it needs to stop and go on exactly.
+//!
+//! Everything random in a run is keyed by its seed, step and image ([`crate::noise`]), so the state of a run is its
+//! step, its weights and what the optimizer keeps beside them: [`checkpoint`](Checkpoint) holds all of it.
+
+mod checkpoint;
+mod evaluate;
+mod metrics;
+mod optimizer;
+mod run;
+mod trainer;
+
+pub use checkpoint::Checkpoint;
+pub use evaluate::{Classification, DataName, Evaluation, evaluate, score};
+pub use metrics::{Metrics, Record, StepRecord, ValidationRecord, read_metrics, run_series};
+pub use optimizer::OptimizerState;
+pub use run::{RunFolder, draw_samples, sample_labels};
+pub use trainer::{Event, Outcome, Start, Trainer};

@@ -1,0 +1,465 @@
+//! The training loop.
+
+use super::evaluate::expect_images;
+use super::metrics::line;
+use super::optimizer::{add_to_average, swap_weights};
+use super::{
+    Checkpoint, DataName, Evaluation, Metrics, OptimizerState, Record, RunFolder, StepRecord, ValidationRecord,
+    evaluate,
+};
+use crate::backend::kernels::MemoryKernel;
+use crate::backend::{Device, Element, Initializer, ParameterGradients, Parameters};
+use crate::data::{DataSet, Images, permutation};
+use crate::flow::spec::{Memory, Recipe};
+use crate::flow::{Batch, Dequantize, Flow, FlowFile, GradientOutcome, Model, Registry, dequantize};
+use crate::noise::{NoiseKey, Purpose};
+use crate::{Error, Result};
+use serde::Serialize;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+use std::time::Instant;
+
+/// Where a run's weights come from.
+#[derive(Clone, Copy, Debug)]
+pub enum Start<'a> {
+    /// The seed, and the first batch.
+    Fresh,
+    /// A model, to be tuned to other data.
+    From(&'a Path),
+    /// The checkpoint in the run's folder.
+    Resume,
+}
+
+/// What happens during a run, for whoever watches.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// About to begin.
+    Started {
+        /// Of the flow.
+        parameters: usize,
+        /// Training, held-out and test images.
+        images: (usize, usize, usize),
+        /// Steps done, and steps to do.
+        steps: (u64, u64),
+    },
+    /// A step was made.
+    Step {
+        /// What goes to the metrics.
+        record: &'a StepRecord,
+        /// Training images per second so far.
+        images_per_second: f64,
+    },
+    /// The flow was evaluated on held-out images.
+    Validated {
+        /// After this step.
+        step: u64,
+        /// The result.
+        evaluation: &'a Evaluation,
+        /// Whether none before was better.
+        best: bool,
+    },
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// Steps done.
+    pub step: u64,
+    /// Training bits/dim, the mean over the last steps.
+    pub train_bits_per_dim: f64,
+    /// The last model on the test set.
+    pub test: Evaluation,
+    /// The best model by validation on the test set, with its step, if there was a validation split and it is not the
+    /// last model.
+    pub best: Option<(u64, Evaluation)>,
+    /// Training images per second.
+    pub images_per_second: f64,
+    /// The largest drift of any step.
+    pub largest_drift: f64,
+    /// Steps computed again from stored activations because the drift was past its bound.
+    pub stored_steps: u64,
+    /// Updates left out because the gradient was not finite.
+    pub skipped_updates: u64,
+    /// The run's folder.
+    pub folder: String,
+}
+
+/// A flow in training.
+pub struct Trainer<'a, E: Element, D: Device<E>> {
+    device: D,
+    file: &'a FlowFile,
+    registry: &'a Registry<E, D>,
+    data: DataSet,
+    validation: Images,
+    folder: RunFolder,
+    flow: Flow<E, D>,
+    optimizer: OptimizerState<E, D>,
+    average: Option<(f64, ParameterGradients<E, D>)>,
+    step: u64,
+    total: u64,
+    best: Option<(f64, u64)>,
+}
+
+impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
+    /// A run of `file`'s recipe in a folder.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if data and flow do not fit each other or the recipe has no length; [`Error::BadFile`] for a
+    /// checkpoint or model that does not fit the flow.
+    pub fn new(
+        device: &D,
+        file: &'a FlowFile,
+        registry: &'a Registry<E, D>,
+        mut data: DataSet,
+        folder: RunFolder,
+        start: Start,
+    ) -> Result<Self> {
+        let recipe: &Recipe = &file.spec.train;
+        let validation = data.hold_out(recipe.validation)?;
+        let train = &data.train;
+        let flow = Flow::build(file, registry, &Initializer::new(device, recipe.seed))?;
+        for images in [train, &data.test] {
+            expect_images(&flow, images)?;
+        }
+        if flow.classes().is_some() && train.label(0).is_none() {
+            return Err(Error::Usage(format!("the flow is class-conditional, and {} has no labels", data.name)));
+        }
+        let steps_per_epoch = train.len() as f64 / recipe.batch as f64;
+        let length = recipe.length.ok_or_else(|| {
+            Error::Usage("how long to train is not said: give --steps or --epochs, or `length` in the recipe".into())
+        })?;
+        let total = (length.steps(recipe.batch, train.len()).ceil() as u64).max(1);
+        let optimizer = OptimizerState::new(device, &flow, recipe.optimizer, steps_per_epoch)?;
+        let average = match recipe.averaging.decay(steps_per_epoch) {
+            Some(decay) => Some((decay, ParameterGradients::zeros(device, &flow)?)),
+            None => None,
+        };
+        let (step, best) = (0, None);
+        let device = device.clone();
+        let mut trainer =
+            Self { device, file, registry, data, validation, folder, flow, optimizer, average, step, total, best };
+        match start {
+            Start::Fresh => trainer.initialize()?,
+            Start::From(path) => {
+                let model = Model::load(path, &trainer.device, registry, false)?;
+                trainer.flow.fill(&trainer.device, path, model.flow.tensors(&trainer.device)?)?;
+                trainer.flow.prepare(&trainer.device)?;
+            }
+            Start::Resume => trainer.restore()?,
+        }
+        Ok(trainer)
+    }
+
+    /// The flow as it is, with the optimizer's weights.
+    pub fn flow(&self) -> &Flow<E, D> {
+        &self.flow
+    }
+
+    fn recipe(&self) -> &'a Recipe {
+        &self.file.spec.train
+    }
+
+    fn epoch(&self) -> f64 {
+        self.step as f64 * self.recipe().batch as f64 / self.data.train.len() as f64
+    }
+
+    /// The data-dependent initialisation, from the first images of the first epoch.
+    fn initialize(&mut self) -> Result<()> {
+        let seed = self.recipe().seed;
+        let mut order = permutation(NoiseKey::new(seed, Purpose::Shuffle), 0, self.data.train.len());
+        order.truncate(self.recipe().initialization_images);
+        let how = Dequantize::Uniform(NoiseKey::new(seed, Purpose::Initialize));
+        let (shape, bins, numbers) = (self.flow.image_shape(), self.flow.bins(), order.iter().map(|&i| i as u64));
+        let x = dequantize(&self.device, shape, bins, &self.data.train.gather(&order), numbers, how)?;
+        self.flow.initialize(x)?;
+        self.flow.prepare(&self.device)
+    }
+
+    fn restore(&mut self) -> Result<()> {
+        let path = self.folder.file("checkpoint.safetensors");
+        let (checkpoint, _, tensors) = Checkpoint::read(&path)?;
+        let average = self.average.as_mut().map(|(_, average)| average);
+        tensors.restore(&path, &self.device, &mut self.flow, &mut self.optimizer, average)?;
+        (self.step, self.best) = (checkpoint.step, checkpoint.best);
+        self.optimizer.updates = checkpoint.updates;
+        Ok(())
+    }
+
+    /// Trains to the end, telling `watch` what happens.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] with the layer, when the loss is not a number; [`Error::Io`] if something cannot be
+    /// written. What was saved stays.
+    pub fn run(mut self, watch: &mut dyn FnMut(Event)) -> Result<Outcome> {
+        let recipe = self.recipe();
+        crate::files::write_atomically(self.folder.file("flow.ron"), self.file.text.as_bytes())?;
+        let mut metrics = Metrics::open(&self.folder.file("metrics.jsonl"), self.step)?;
+        let validate_every = recipe.validate_every.steps(recipe.batch, self.data.train.len()).round().max(1.0) as u64;
+        watch(Event::Started {
+            parameters: self.flow.trained_count(),
+            images: (self.data.train.len(), self.validation.len(), self.data.test.len()),
+            steps: (self.step, self.total),
+        });
+        let mut tally = Tally::default();
+        while self.step < self.total {
+            let begin = Instant::now();
+            let record = self.train_step()?;
+            tally.add(&record, recipe.batch, begin.elapsed().as_secs_f64());
+            self.log_time(&tally)?;
+            watch(Event::Step { record: &record, images_per_second: tally.images_per_second() });
+            metrics.append(&Record::Step(record))?;
+            if self.step.is_multiple_of(validate_every) || self.step == self.total {
+                self.validate(&mut metrics, watch)?;
+                self.save()?;
+            }
+        }
+        self.finish(metrics, &tally)
+    }
+
+    /// One step: gradient, guard, update, average.
+    fn train_step(&mut self) -> Result<StepRecord> {
+        let recipe = self.recipe();
+        let indices = self.batch_indices();
+        let levels = self.data.train.gather(&indices);
+        let labels = self.data.train.labels_of(&indices);
+        let numbers: Vec<u64> = indices.iter().map(|&i| i as u64).collect();
+        let key = NoiseKey::new(recipe.seed, Purpose::Dequantize).at(self.step);
+        let dequantize = Dequantize::Uniform(key);
+        let batch = Batch { levels: &levels, labels: labels.as_deref(), numbers: &numbers, dequantize };
+        self.step += 1;
+
+        let mut outcome = self.flow.gradient(&self.device, &batch, recipe.memory)?;
+        let drift = outcome.drift;
+        let bound = recipe.drift_bound.unwrap_or_else(default_drift_bound::<E>);
+        // Written so that a drift that is not a number is past every bound.
+        let stored = recipe.memory == Memory::Invert && !(drift <= bound);
+        if stored {
+            outcome = self.flow.gradient(&self.device, &batch, Memory::Store)?;
+        }
+        self.expect_finite(&outcome, &batch)?;
+
+        let gradient_norm = self.gradient_norm(&outcome.gradients)?;
+        let learning_rate = recipe.learning_rate * self.warmth();
+        let skipped = !gradient_norm.is_finite();
+        if !skipped {
+            if let Some(bound) = recipe.clip_gradient_norm.filter(|bound| gradient_norm > *bound) {
+                self.scale_gradients(&mut outcome.gradients, bound / gradient_norm)?;
+            }
+            self.optimizer.step(&self.device, &mut self.flow, &outcome.gradients, learning_rate)?;
+            self.flow.prepare(&self.device)?;
+            if let Some((decay, average)) = &mut self.average {
+                add_to_average(&self.device, &mut self.flow, average, *decay, self.optimizer.updates)?;
+            }
+        }
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        Ok(StepRecord {
+            step: self.step,
+            epoch: self.epoch(),
+            train_bits_per_dim: self.flow.bits_per_dim(mean(&outcome.log_prob)),
+            cross_entropy_bits: (!outcome.cross_entropy.is_empty()).then(|| mean(&outcome.cross_entropy)),
+            gradient_norm,
+            learning_rate,
+            drift,
+            stored,
+            skipped,
+        })
+    }
+
+    /// The images of the step to come: a walk through one permutation of the training data after another.
+    fn batch_indices(&self) -> Vec<usize> {
+        let (n, batch) = (self.data.train.len() as u64, self.recipe().batch as u64);
+        let key = NoiseKey::new(self.recipe().seed, Purpose::Shuffle);
+        let mut epoch = self.step * batch / n;
+        let mut order = permutation(key, epoch, n as usize);
+        (self.step * batch..(self.step + 1) * batch)
+            .map(|place| {
+                if place / n != epoch {
+                    epoch = place / n;
+                    order = permutation(key, epoch, n as usize);
+                }
+                order[(place % n) as usize]
+            })
+            .collect()
+    }
+
+    /// The share of the full learning rate that this step has.
+    fn warmth(&self) -> f64 {
+        let steps = self.recipe().warmup.steps(self.recipe().batch, self.data.train.len());
+        if steps > 0.0 { (self.step as f64 / steps).min(1.0) } else { 1.0 }
+    }
+
+    fn expect_finite(&self, outcome: &GradientOutcome<E, D>, batch: &Batch) -> Result<()> {
+        let Some(bad) = outcome.log_prob.iter().position(|l| !l.is_finite()) else { return Ok(()) };
+        let x = self.flow.images(&self.device, batch, &(bad..bad + 1))?;
+        let layer = self.flow.first_non_finite(x)?.unwrap_or_else(|| "prior".into());
+        let cause = format!("ln p of image {} of the batch is {}", bad, outcome.log_prob[bad]);
+        Err(Error::NonFinite { layer, step: self.step, cause })
+    }
+
+    fn gradient_norm(&self, gradients: &ParameterGradients<E, D>) -> Result<f64> {
+        let (mut sum, mut outcome) = (0.0, Ok(()));
+        self.flow.visit("", &mut |_, parameter| {
+            if let Some(gradient) = gradients.get(parameter.id()) {
+                match MemoryKernel::<E>::sum_of_squares(&self.device, gradient) {
+                    Ok(squares) => sum += squares,
+                    Err(error) => outcome = Err(error),
+                }
+            }
+        });
+        outcome.map(|()| sum.sqrt())
+    }
+
+    fn scale_gradients(&self, gradients: &mut ParameterGradients<E, D>, factor: f64) -> Result<()> {
+        let mut outcome = Ok(());
+        self.flow.visit("", &mut |_, parameter| {
+            if let (Some(gradient), Ok(())) = (gradients.get_mut(parameter.id()), &outcome) {
+                outcome = MemoryKernel::<E>::scale(&self.device, gradient, factor);
+            }
+        });
+        outcome
+    }
+
+    /// Runs `f` with the averaged weights in place, where there are any.
+    fn with_average<T>(&mut self, f: impl FnOnce(&Flow<E, D>, &D) -> Result<T>) -> Result<T> {
+        let Some((_, average)) = self.average.as_mut().filter(|_| self.optimizer.updates > 0) else {
+            return f(&self.flow, &self.device);
+        };
+        swap_weights(&self.device, &mut self.flow, average)?;
+        let result = f(&self.flow, &self.device);
+        swap_weights(&self.device, &mut self.flow, average)?;
+        result
+    }
+
+    fn evaluate(&mut self, images: &Images, split: &str) -> Result<Evaluation> {
+        let name = DataName { name: self.data.name.clone(), split: split.into(), fingerprint: images.fingerprint() };
+        let seed = self.recipe().seed;
+        let weights = if self.average.is_some() { "averaged" } else { "raw" };
+        let mut evaluation = self.with_average(|flow, device| evaluate(flow, device, images, name, (seed, 1)))?;
+        evaluation.weights = weights.into();
+        Ok(evaluation)
+    }
+
+    fn validate(&mut self, metrics: &mut Metrics, watch: &mut dyn FnMut(Event)) -> Result<()> {
+        if self.validation.is_empty() {
+            return Ok(());
+        }
+        let images = self.validation.clone();
+        let evaluation = self.evaluate(&images, "validation")?;
+        let best = evaluation.bits_per_dim.is_finite()
+            && self.best.is_none_or(|(bits_per_dim, _)| evaluation.bits_per_dim < bits_per_dim);
+        watch(Event::Validated { step: self.step, evaluation: &evaluation, best });
+        if best {
+            self.best = Some((evaluation.bits_per_dim, self.step));
+            self.save_model("best.safetensors")?;
+        }
+        metrics.append(&Record::Validation(ValidationRecord { step: self.step, epoch: self.epoch(), evaluation }))
+    }
+
+    fn save_model(&self, name: &str) -> Result<()> {
+        let average = self.average.as_ref().filter(|_| self.optimizer.updates > 0).map(|(_, average)| average);
+        self.flow.save(&self.device, &self.folder.file(name), self.file, self.step, average)
+    }
+
+    /// Writes model, checkpoint and curve.
+    fn save(&self) -> Result<()> {
+        self.save_model("model.safetensors")?;
+        let checkpoint = Checkpoint {
+            version: crate::flow::FORMAT_VERSION,
+            name: self.file.name.clone(),
+            flow: self.file.text.clone(),
+            step: self.step,
+            updates: self.optimizer.updates,
+            best: self.best,
+        };
+        let path = self.folder.file("checkpoint.safetensors");
+        let average = self.average.as_ref().map(|(_, average)| average);
+        checkpoint.save(&path, &self.device, &self.flow, &self.optimizer, average)?;
+        self.folder.draw_curve(&self.file.name)
+    }
+
+    fn log_time(&self, tally: &Tally) -> Result<()> {
+        let path = self.folder.file("timing.jsonl");
+        let record = serde_json::json!({
+            "step": self.step,
+            "seconds": tally.seconds,
+            "images_per_second": tally.images_per_second(),
+        });
+        let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io(&path))?;
+        file.write_all(line(&record)?.as_bytes()).map_err(Error::io(&path))
+    }
+
+    fn finish(mut self, mut metrics: Metrics, tally: &Tally) -> Result<Outcome> {
+        let images = self.data.test.clone();
+        let test = self.evaluate(&images, "test")?;
+        let record = ValidationRecord { step: self.step, epoch: self.epoch(), evaluation: test.clone() };
+        metrics.append(&Record::Test(record))?;
+        let best = match self.best.filter(|(_, step)| *step != self.step) {
+            Some((_, step)) => {
+                let path = self.folder.file("best.safetensors");
+                let model = Model::load(&path, &self.device, self.registry, false)?;
+                let mut evaluation =
+                    evaluate(&model.flow, &self.device, &images, test.data.clone(), (self.recipe().seed, 1))?;
+                evaluation.weights = test.weights.clone();
+                Some((step, evaluation))
+            }
+            None => None,
+        };
+        let seed = self.recipe().seed;
+        self.folder.draw_curve(&self.file.name)?;
+        let folder = self.folder.path().display().to_string();
+        let sheet = self.with_average(|flow, device| super::run::sample_sheet(flow, device, seed))?;
+        sheet.save_png(self.folder.file("samples").join("samples.png"))?;
+        Ok(Outcome {
+            step: self.step,
+            train_bits_per_dim: tally.recent(),
+            test,
+            best,
+            images_per_second: tally.images_per_second(),
+            largest_drift: tally.largest_drift,
+            stored_steps: tally.stored,
+            skipped_updates: tally.skipped,
+            folder,
+        })
+    }
+}
+
+/// The largest drift that is let pass: about three times the root of the precision, where errors in the rebuilt
+/// activations are still small beside the noise of a gradient.
+fn default_drift_bound<E: Element>() -> f64 {
+    3.0 * E::epsilon().as_f64().sqrt()
+}
+
+/// Sums over the steps of this process.
+#[derive(Default)]
+struct Tally {
+    seconds: f64,
+    images: usize,
+    bits_per_dim: Vec<f64>,
+    largest_drift: f64,
+    stored: u64,
+    skipped: u64,
+}
+
+impl Tally {
+    fn add(&mut self, record: &StepRecord, images: usize, seconds: f64) {
+        self.seconds += seconds;
+        self.images += images;
+        self.bits_per_dim.push(record.train_bits_per_dim);
+        if !(record.drift <= self.largest_drift) {
+            self.largest_drift = record.drift;
+        }
+        self.stored += u64::from(record.stored);
+        self.skipped += u64::from(record.skipped);
+    }
+
+    fn images_per_second(&self) -> f64 {
+        self.images as f64 / self.seconds.max(f64::MIN_POSITIVE)
+    }
+
+    /// The mean over the last steps, at most 50.
+    fn recent(&self) -> f64 {
+        let last = &self.bits_per_dim[self.bits_per_dim.len().saturating_sub(50)..];
+        last.iter().sum::<f64>() / last.len() as f64
+    }
+}

@@ -1,0 +1,124 @@
+//! The gradient of a whole flow: by inversion, from stored activations, and by finite differences.
+
+use flowstone::backend::{Cpu, Initializer};
+use flowstone::flow::spec::Memory;
+use flowstone::flow::{Batch, Dequantize, Flow, FlowFile, Registry};
+use flowstone::noise::{NoiseKey, Purpose};
+use flowstone::{Parameters, Result};
+use rand::Rng;
+use rand_distr::StandardNormal;
+
+const LAYERS: &str = "
+    layers: [
+        Squeeze(), Repeat(2, [ActNorm(), InvertibleConv(), AffineCoupling(width: 6)]), Split(),
+        Squeeze(), ActNorm(), InvertibleConv(weight: LU), AdditiveCoupling(width: 5), Shuffle(),
+        AffineCoupling(width: 4, scale: Exp, inner_actnorm: false), Reverse(),
+        AffineCoupling(width: 4, scale: ClampedTanh(), edge_channel: false),
+    ],";
+
+fn flow(prior: &str) -> Flow<f64, Cpu> {
+    let text = format!("Flow(image: (height: 8, width: 4, channels: 2, bins: 16), {LAYERS} prior: Gaussian({prior}))");
+    let device = Cpu::default();
+    let file = FlowFile::parse("gradient", text).unwrap();
+    let mut flow = Flow::build(&file, &Registry::default(), &Initializer::new(&device, 3)).unwrap();
+    let mut rng = NoiseKey::new(5, Purpose::Initialize).rng(0);
+    flow.visit_mut("", &mut |_, parameter| {
+        if parameter.is_trained() {
+            let moved: Vec<f64> = parameter.to_host(&device).unwrap();
+            let moved: Vec<f64> = moved.iter().map(|w| w + 0.1 * rng.sample::<f64, _>(StandardNormal)).collect();
+            parameter.set(&device, &moved).unwrap();
+        }
+    });
+    flow.prepare(&device).unwrap();
+    flow
+}
+
+/// Three images with their classes.
+fn with_batch<T>(f: impl FnOnce(&Batch) -> T) -> T {
+    let mut rng = NoiseKey::new(6, Purpose::Initialize).rng(0);
+    let levels: Vec<u8> = (0..3 * 64).map(|_| rng.gen_range(0..16)).collect();
+    let dequantize = Dequantize::Uniform(NoiseKey::new(1, Purpose::Dequantize));
+    f(&Batch { levels: &levels, labels: Some(&[1, 0, 2]), numbers: &[4, 0, 7], dequantize })
+}
+
+const PRIORS: [&str; 4] = [
+    "learned: false",
+    "learned: true",
+    "learned: true, classes: 3",
+    "learned: false, classes: 3, classifier: true, weight_y: 0.7",
+];
+
+/// The loss, from the outcome of the gradient.
+fn loss(flow: &Flow<f64, Cpu>, batch: &Batch, weight: f64) -> f64 {
+    let outcome = flow.gradient(&Cpu::default(), batch, Memory::Store).unwrap();
+    let bits: f64 = outcome.log_prob.iter().map(|&l| flow.bits_per_dim(l)).sum();
+    (bits + weight * outcome.cross_entropy.iter().sum::<f64>()) / batch.numbers.len() as f64
+}
+
+#[test]
+fn the_gradient_is_the_losses_along_every_parameter() {
+    let device = Cpu::default();
+    for prior in PRIORS {
+        let mut flow = flow(prior);
+        let weight = flow.classifier().map_or(0.0, |classifier| classifier.weight());
+        with_batch(|batch| {
+            let outcome = flow.gradient(&device, batch, Memory::Invert).unwrap();
+            let mut names = Vec::new();
+            flow.visit("", &mut |name, p| {
+                if p.is_trained() {
+                    names.push((name.to_owned(), p.id(), p.count()))
+                }
+            });
+            for (name, id, count) in names {
+                let gradient = outcome.gradients.get(id).unwrap();
+                let mut rng = NoiseKey::new(8, Purpose::Initialize).rng(count as u64);
+                let direction: Vec<f64> = (0..count).map(|_| rng.sample(StandardNormal)).collect();
+                let slope: f64 = gradient.iter().zip(&direction).map(|(g, d)| g * d).sum();
+                let mut at = |t: f64| {
+                    flow.visit_mut("", &mut |_, p| {
+                        if p.id() == id {
+                            let w = p.to_host(&device).unwrap();
+                            let w: Vec<f64> = w.iter().zip(&direction).map(|(w, d)| w + t * d).collect();
+                            p.set(&device, &w).unwrap();
+                        }
+                    });
+                    flow.prepare(&device).unwrap();
+                    loss(&flow, batch, weight)
+                };
+                let h = 1e-6;
+                let (up, down) = (at(h), at(-2.0 * h));
+                at(h);
+                let difference = (up - down) / (2.0 * h);
+                assert!(
+                    (difference - slope).abs() < 1e-6 * slope.abs().max(1e-2),
+                    "{prior}, {name}: {slope} by inversion, {difference} by differences"
+                );
+            }
+        });
+    }
+}
+
+#[test]
+fn inverting_and_storing_give_the_same_gradient() -> Result<()> {
+    for prior in PRIORS {
+        let flow = flow(prior);
+        with_batch(|batch| {
+            let device = Cpu::default();
+            let inverted = flow.gradient(&device, batch, Memory::Invert)?;
+            let stored = flow.gradient(&device, batch, Memory::Store)?;
+            assert_eq!(inverted.log_prob, stored.log_prob);
+            assert!(inverted.drift > 0.0 && inverted.drift < 1e-12, "{}", inverted.drift);
+            flow.visit("", &mut |name, parameter| {
+                let (Some(a), Some(b)) = (inverted.gradients.get(parameter.id()), stored.gradients.get(parameter.id()))
+                else {
+                    return;
+                };
+                let size = b.iter().map(|b| b.abs()).fold(0.0, f64::max);
+                let difference = a.iter().zip(b.iter()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                assert!(difference <= 1e-8 * size, "{prior}, {name}: {difference:e} of {size:e}");
+            });
+            Result::<()>::Ok(())
+        })?;
+    }
+    Ok(())
+}
