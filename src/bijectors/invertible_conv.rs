@@ -89,6 +89,13 @@ struct Factors<E: Element, D: Device<E>> {
     diagonal: Vec<f64>,
 }
 
+/// The factors on the host: `W[order[i], ..] = (L · B)[i, ..]`.
+struct HostFactors {
+    order: Vec<usize>,
+    lower: Vec<f64>,
+    upper: Vec<f64>,
+}
+
 /// One matrix for the channels of every pixel.
 #[derive(Debug)]
 pub struct InvertibleConv<E: Element, D: Device<E>> {
@@ -173,9 +180,8 @@ impl<E: Element, D: Device<E>> InvertibleConv<E, D> {
         Self::from_weight(device, self.channels, weight, &values)
     }
 
-    /// W `[in, out]` in f64, and for LU its factors: order, L and B.
-    #[allow(clippy::type_complexity)]
-    fn matrix(&self, device: &D) -> Result<(Vec<f64>, Option<(Vec<usize>, Vec<f64>, Vec<f64>)>)> {
+    /// W `[in, out]` in f64, and for LU its factors.
+    fn matrix(&self, device: &D) -> Result<(Vec<f64>, Option<HostFactors>)> {
         let n = self.channels;
         let read = |parameter: &Parameter<E, D>| -> Result<Vec<f64>> {
             Ok(parameter.to_host(device)?.iter().map(|w| w.as_f64()).collect())
@@ -201,7 +207,7 @@ impl<E: Element, D: Device<E>> InvertibleConv<E, D> {
         for (row, &to) in product.chunks_exact(n).zip(&order) {
             w.get_mut(to * n..(to + 1) * n).ok_or_else(|| bad_order(&order))?.copy_from_slice(row);
         }
-        Ok((w, Some((order, lower, upper))))
+        Ok((w, Some(HostFactors { order, lower, upper })))
     }
 
     fn ready(&self) -> Result<&Prepared<E, D>> {
@@ -342,7 +348,7 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for InvertibleConv<E, D> {
         let upload = |values: &[f64]| device.upload(&values.iter().map(|&w| E::of(w)).collect::<Vec<E>>());
         let diagonal = |upper: &[f64]| -> Vec<f64> { (0..n).map(|i| upper[i * n + i]).collect() };
         let log_abs_det = match &factors {
-            Some((_, _, upper)) => diagonal(upper).iter().map(|s| s.abs().ln()).sum(),
+            Some(HostFactors { upper, .. }) => diagonal(upper).iter().map(|s| s.abs().ln()).sum(),
             None => host::log_abs_det(&w, n),
         };
         if !f64::is_finite(log_abs_det) {
@@ -351,7 +357,7 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for InvertibleConv<E, D> {
         let inverse = host::inverse(&w, n);
         let inverse_transposed = (0..n * n).map(|i| inverse[(i % n) * n + i / n]).collect();
         let factors = match factors {
-            Some((order, lower, upper)) => {
+            Some(HostFactors { order, lower, upper }) => {
                 let (lower, diagonal, upper) = (upload(&lower)?, diagonal(&upper), upload(&upper)?);
                 Some(Factors { order, lower, upper, diagonal })
             }

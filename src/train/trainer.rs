@@ -232,8 +232,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         let mut outcome = self.flow.gradient(&self.device, &batch, recipe.memory)?;
         let drift = outcome.drift;
         let bound = recipe.drift_bound.unwrap_or_else(default_drift_bound::<E>);
-        // Written so that a drift that is not a number is past every bound.
-        let stored = recipe.memory == Memory::Invert && !(drift <= bound);
+        let stored = recipe.memory == Memory::Invert && (drift.is_nan() || drift > bound);
         if stored {
             outcome = self.flow.gradient(&self.device, &batch, Memory::Store)?;
         }
@@ -446,7 +445,7 @@ impl Tally {
         self.seconds += seconds;
         self.images += images;
         self.bits_per_dim.push(record.train_bits_per_dim);
-        if !(record.drift <= self.largest_drift) {
+        if record.drift.is_nan() || record.drift > self.largest_drift {
             self.largest_drift = record.drift;
         }
         self.stored += u64::from(record.stored);

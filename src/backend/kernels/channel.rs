@@ -12,7 +12,6 @@ pub trait ChannelKernel<E: Element>: Storage<E> {
     fn affine_inverse(&self, y: &mut Buffer<E, Self>, bias: &Buffer<E, Self>, scale: &Buffer<E, Self>) -> Result<()>;
     /// The gradient through `y = (x + bias) · exp(factor · logs)`, from the output: `g` becomes `g · scale`,
     /// `d_bias += Σ g · scale`, `d_logs += factor · Σ g · y`, sums over rows.
-    #[allow(clippy::too_many_arguments)]
     fn affine_gradient(
         &self,
         y: &Buffer<E, Self>,
@@ -26,7 +25,6 @@ pub trait ChannelKernel<E: Element>: Storage<E> {
     fn affine_relu(&self, x: &mut Buffer<E, Self>, bias: &Buffer<E, Self>, scale: &Buffer<E, Self>) -> Result<()>;
     /// The gradient through [`ChannelKernel::affine_relu`] from its output `y`, with the same sums as
     /// [`ChannelKernel::affine_gradient`]: rows where `y = 0` pass nothing.
-    #[allow(clippy::too_many_arguments)]
     fn affine_relu_gradient(
         &self,
         y: &Buffer<E, Self>,
