@@ -1,0 +1,128 @@
+//! The command line, as a user meets it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn flowstone(arguments: &[&str], folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_flowstone")).args(arguments).current_dir(folder).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Runs a command that must succeed; its stdout.
+fn succeeds(arguments: &[&str], folder: &Path) -> String {
+    let output = flowstone(arguments, folder);
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Runs a command whose input is wrong: exit code 2, nothing on stdout, no panic; its stderr.
+fn is_refused(arguments: &[&str], folder: &Path) -> String {
+    let output = flowstone(arguments, folder);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+    assert!(output.stdout.is_empty() && !stderr.contains("panicked"), "{arguments:?}: {stderr}");
+    stderr
+}
+
+#[test]
+fn a_wrong_flow_file_is_one_error_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = "Flow(\n    image: (height: 8, width: 8, channels: 1),\n";
+    for (rest, line, words) in [
+        ("    layers: [Squeeze(), Affinecoupling()])", 3, "AffineCoupling"),
+        ("    layers: [\n        AffineCoupling(width: 4)])", 4, "even number of channels"),
+        ("    layers: [Squeeze(), Squeeze(), Squeeze(),\n        Squeeze()])", 4, "even height and width"),
+        ("    layers: [AffineCoupling(width: \"wide\")])", 3, "width"),
+        ("    layers: [\n        Use(\"stp\")], define: {\"step\": []})", 4, "step"),
+        (
+            "    define: {\n        \"a\": [Use(\"b\")],\n        \"b\": [Use(\"a\")] }, layers: [Use(\"a\")])",
+            5,
+            "uses itself",
+        ),
+        ("    layers: [Squeeze()], trian: ())", 3, "train"),
+        ("    layers: [Custom(\"mine\")])", 3, "mine"),
+        ("    layers: [Squeeze(", 3, ""),
+        ("    prior: Gaussian())", 4, "layers"),
+    ] {
+        let path = folder.path().join("wrong.ron");
+        fs::write(&path, format!("{image}{rest}")).unwrap();
+        let stderr = is_refused(&["check", "wrong.ron"], folder.path());
+        let at_line = stderr.contains(&format!("wrong.ron:{line}:"));
+        assert!(stderr.contains(words) && (at_line || line == 4 && stderr.contains("wrong.ron:")), "{rest}: {stderr}");
+    }
+    assert!(is_refused(&["check", "digit"], folder.path()).contains("digits"));
+}
+
+#[test]
+fn check_counts_and_speaks_json() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(succeeds(&["check", "glow-cifar10"], folder.path()).contains("44,603,604"));
+    let json: serde_json::Value =
+        serde_json::from_str(&succeeds(&["check", "digits", "--json"], folder.path())).unwrap();
+    assert_eq!(json["parameters"], 166_276);
+    assert_eq!(json["layers"][1]["path"], "layers.1.0.0");
+}
+
+#[test]
+fn a_run_leaves_what_it_promises_and_every_command_takes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let train = ["train", "digits", "--steps", "20", "--out", "run", "--json"];
+    let outcome: serde_json::Value = serde_json::from_str(&succeeds(&train, at)).unwrap();
+    assert_eq!(outcome["test"]["images"], 360);
+    let promised = [
+        "flow.ron",
+        "model.safetensors",
+        "checkpoint.safetensors",
+        "metrics.jsonl",
+        "timing.jsonl",
+        "curve.svg",
+        "curve.png",
+        "samples/samples.png",
+    ];
+    for name in promised {
+        assert!(at.join("run").join(name).metadata().unwrap().len() > 0, "{name}");
+    }
+
+    // The same seed gives the same number, another seed another; the training's own figure is met.
+    let eval = |seed: &str| succeeds(&["eval", "run", "--seed", seed, "--json"], at);
+    assert_eq!(eval("0"), eval("0"));
+    assert_ne!(eval("0"), eval("1"));
+    let evaluation: serde_json::Value = serde_json::from_str(&eval("0")).unwrap();
+    assert_eq!(evaluation["bits_per_dim"], outcome["test"]["bits_per_dim"]);
+    assert_eq!(evaluation["weights"], "averaged");
+    assert_ne!(succeeds(&["eval", "run", "--raw"], at), succeeds(&["eval", "run"], at));
+
+    let score = |out: &str| succeeds(&["score", "run", "--dequantize", "midpoint", "--f64", "--out", out], at);
+    score("a.npy");
+    score("b.npy");
+    assert_eq!(fs::read(at.join("a.npy")).unwrap(), fs::read(at.join("b.npy")).unwrap());
+
+    succeeds(&["sample", "run", "-n", "4", "--out", "sheet.png", "--npy", "pixels.npy"], at);
+    assert!(fs::read(at.join("sheet.png")).unwrap().starts_with(b"\x89PNG"));
+    succeeds(&["plot", "run", "run", "--out", "both"], at);
+    assert!(fs::read_to_string(at.join("both.svg")).unwrap().contains("bits/dim"));
+    succeeds(&["train", "--resume", "run", "--steps", "22"], at);
+    succeeds(&["train", "digits", "--from", "run", "--steps", "1", "--out", "tuned"], at);
+
+    assert!(is_refused(&["train", "digits", "--steps", "1", "--out", "run"], at).contains("--resume run"));
+    assert!(is_refused(&["sample", "run", "--class", "1"], at).contains("no classes"));
+    assert!(is_refused(&["train", "glow-cifar10", "--data", "digits", "--steps", "1"], at).contains("grey levels"));
+    assert!(is_refused(&["eval", "run", "--device", "cuda"], at).contains("cpu"));
+    fs::write(at.join("half.safetensors"), &fs::read(at.join("run/model.safetensors")).unwrap()[..5000]).unwrap();
+    assert!(is_refused(&["eval", "half.safetensors"], at).contains("not a safetensors file"));
+    is_refused(&["eval", "nowhere"], at);
+}
+
+#[test]
+fn threads_change_the_speed_and_not_the_result_of_scoring() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    succeeds(&["train", "digits", "--steps", "3", "--out", "run"], at);
+    let eval = |threads: &str| succeeds(&["--threads", threads, "eval", "run", "--json"], at);
+    assert_eq!(eval("1"), eval("3"));
+}

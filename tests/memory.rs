@@ -1,0 +1,64 @@
+//! Peak memory of a training step, by a counting allocator: it does not grow with depth.
+
+use flowstone::Parameters;
+use flowstone::backend::{Cpu, Initializer};
+use flowstone::flow::spec::Memory;
+use flowstone::flow::{Batch, Dequantize, Flow, FlowFile, Registry};
+use flowstone::noise::{NoiseKey, Purpose};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+struct Counting;
+
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call is passed on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        PEAK.fetch_max(HELD.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size(), Relaxed);
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const WORKERS: usize = 2;
+
+/// Bytes at the peak of a gradient over what was held before, without the workers' gradient buffers, which are as
+/// large as the parameters.
+fn peak(depth: usize, memory: Memory) -> usize {
+    let step = "ActNorm(), InvertibleConv(), AffineCoupling(width: 128)";
+    let level = format!("Squeeze(), Repeat({depth}, [{step}])");
+    let text = format!(
+        "Flow(image: (height: 32, width: 32, channels: 3), layers: [{level}, Split(), {level}, Split(), {level}])"
+    );
+    let device = Cpu::default();
+    let file = FlowFile::parse("memory", text).unwrap();
+    let mut flow = Flow::<f32, Cpu>::build(&file, &Registry::default(), &Initializer::new(&device, 0)).unwrap();
+    flow.prepare(&device).unwrap();
+    let levels: Vec<u8> = (0..4 * 3072).map(|i| (i * 37 % 251) as u8).collect();
+    let dequantize = Dequantize::Uniform(NoiseKey::new(0, Purpose::Dequantize));
+    let batch = Batch { levels: &levels, labels: None, numbers: &[0, 1, 2, 3], dequantize };
+    // Workers of its own, so that no buffer is left from another measurement.
+    let workers = rayon::ThreadPoolBuilder::new().num_threads(WORKERS).build().unwrap();
+    let before = HELD.load(Relaxed);
+    PEAK.store(before, Relaxed);
+    workers.install(|| flow.gradient(&device, &batch, memory)).unwrap();
+    PEAK.load(Relaxed) - before - WORKERS * flow.trained_count() * size_of::<f32>()
+}
+
+#[test]
+fn by_inversion_memory_does_not_grow_with_depth_and_stored_it_does() {
+    let (shallow, deep) = (peak(8, Memory::Invert), peak(64, Memory::Invert));
+    println!("inverting: {shallow} bytes at K = 8, {deep} at K = 64");
+    assert!((deep as f64) < 1.1 * shallow as f64, "{shallow} bytes at K = 8, {deep} at K = 64");
+    let (shallow, deep) = (peak(4, Memory::Store), peak(8, Memory::Store));
+    println!("storing: {shallow} bytes at K = 4, {deep} at K = 8");
+    assert!(deep as f64 > 1.4 * shallow as f64, "the counter is blind: {shallow} bytes at K = 4, {deep} at K = 8");
+}
