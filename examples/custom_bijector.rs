@@ -7,7 +7,7 @@
 //! ladj = Σ (strength · s − ½ ln(u² + 1))
 //! ```
 //!
-//! It is registered under a name, declared in RON as `Custom("asinh", …)`, and trained inside a Glow:
+//! It is held to the laws, registered under a name, declared in RON as `Custom("asinh", …)` and trained inside a Glow:
 //! `cargo run --release --example custom_bijector`.
 
 use dfdx::prelude::*;
@@ -15,7 +15,7 @@ use flowstone::backend::Initializer;
 use flowstone::bijector::{FromTape, ImageTensor, Leaves, SampleTensor, Taped, device_error};
 use flowstone::flow::{FlowFile, Registry};
 use flowstone::train::{Event, RunFolder, Start, Trainer};
-use flowstone::{Device, Element, ImageShape, Parameter, data, parameters};
+use flowstone::{Device, Element, ImageShape, Parameter, data, laws, parameters};
 
 const FLOW: &str = r#"Flow(
     image: (height: 8, width: 8, channels: 1, bins: 17),
@@ -92,8 +92,12 @@ impl<E: Element, D: Device<E>> Taped<E, D> for Asinh<E, D> {
     }
 }
 
-fn main() -> flowstone::Result<()> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let device = Cpu::default();
+    let mut asinh = Asinh::<f64, Cpu>::new(&Initializer::new(&device, 0), 3, 0.5)?;
+    laws::hold(&mut asinh, &laws::normal_image(&device, 2, ImageShape::new(2, 1, 3), 1)?)?;
+    println!("it keeps the laws of bijectors");
+
     let file = FlowFile::parse("custom_bijector", FLOW)?;
     let registry = Registry::<f32, Cpu>::default().layer("asinh", |settings, shape, initializer| {
         let options: Options =

@@ -34,8 +34,10 @@ pub struct Classification {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Mean over images. Not finite if any image's is: none is dropped.
+    #[serde(deserialize_with = "super::metrics::null_as_nan")]
     pub bits_per_dim: f64,
     /// Standard error of that mean over images.
+    #[serde(deserialize_with = "super::metrics::null_as_nan")]
     pub standard_error: f64,
     /// Images scored.
     pub images: usize,

@@ -3,7 +3,7 @@
 use super::Evaluation;
 use crate::plot::Series;
 use crate::{Error, Result, files};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -21,10 +21,12 @@ pub struct StepRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cross_entropy_bits: Option<f64>,
     /// L2 norm over all parameters, before clipping.
+    #[serde(deserialize_with = "null_as_nan")]
     pub gradient_norm: f64,
     /// Of this step.
     pub learning_rate: f64,
     /// The largest difference between an image rebuilt by inversion and the true one; 0 when activations were stored.
+    #[serde(deserialize_with = "null_as_nan")]
     pub drift: f64,
     /// Whether the drift was past its bound and the gradient was computed again from stored activations.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -32,6 +34,11 @@ pub struct StepRecord {
     /// Whether the gradient was not finite and the update was left out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub skipped: bool,
+}
+
+/// JSON has no NaN: what is not finite was written as null.
+pub(super) fn null_as_nan<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// An evaluation during training.
@@ -79,12 +86,9 @@ impl Metrics {
     /// # Errors
     /// [`Error::Io`] if the file cannot be written, [`Error::BadFile`] if it is not one of metrics.
     pub fn open(path: &Path, step: u64) -> Result<Self> {
-        let kept = if path.exists() { read_metrics(path)? } else { Vec::new() };
-        let kept = kept.iter().filter(|record| record.step() <= step && !matches!(record, Record::Test(_)));
-        let mut text = String::new();
-        for record in kept {
-            text += &line(record)?;
-        }
+        let kept = if path.exists() { read_lines(path)? } else { Vec::new() };
+        let goes_on = |record: &Record| record.step() <= step && !matches!(record, Record::Test(_));
+        let text: String = kept.into_iter().filter(|(record, _)| goes_on(record)).map(|(_, line)| line).collect();
         files::write_atomically(path, text.as_bytes())?;
         let file = OpenOptions::new().append(true).open(path).map_err(Error::io(path))?;
         Ok(Self { path: path.to_path_buf(), file })
@@ -99,7 +103,7 @@ impl Metrics {
     }
 }
 
-/// A record as a line of JSON. JSON has no NaN: what is not finite becomes null.
+/// A record as a line of JSON; what is not finite becomes null.
 pub(super) fn line(record: &impl Serialize) -> Result<String> {
     serde_json::to_string(record)
         .map(|text| text + "\n")
@@ -111,11 +115,16 @@ pub(super) fn line(record: &impl Serialize) -> Result<String> {
 /// # Errors
 /// [`Error::Io`] if the file cannot be read, [`Error::BadFile`] with the line that is no record.
 pub fn read_metrics(path: &Path) -> Result<Vec<Record>> {
+    Ok(read_lines(path)?.into_iter().map(|(record, _)| record).collect())
+}
+
+/// Records with the lines they stand on.
+fn read_lines(path: &Path) -> Result<Vec<(Record, String)>> {
     let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
     let mut records = Vec::new();
     for (number, line) in text.split_inclusive('\n').enumerate() {
         match serde_json::from_str(line) {
-            Ok(record) => records.push(record),
+            Ok(record) => records.push((record, line.to_owned())),
             Err(_) if !line.ends_with('\n') => break,
             Err(error) => return Err(Error::bad_file(path, format!("line {}: {error}", number + 1))),
         }

@@ -1,0 +1,126 @@
+//! Every bijector and every prior, for the laws to walk.
+
+use crate::backend::{Cpu, Device, Element, ImageShape, Initializer};
+use crate::bijectors::{ActNorm, Chain, Coupling, InvertibleConv, Permutation, ScaleMap, Squeeze, Weight};
+use crate::nets::{ConvNet, ConvNetOptions};
+use crate::priors::{LabelledTop, TopOptions, TopPrior, split};
+use crate::{Bijector, Result};
+
+/// Builds a bijector for a batch of images of one shape.
+pub type Build<E> = fn(&Initializer<Cpu>, ImageShape, usize) -> Result<Box<dyn Bijector<E, Cpu>>>;
+
+/// A bijector, and what images it can take.
+pub struct Registered<E: Element>
+where
+    Cpu: Device<E>,
+{
+    /// What it is.
+    pub name: &'static str,
+    /// Height and width are multiples of this.
+    pub side: usize,
+    /// The number of channels is a multiple of this.
+    pub channels: usize,
+    /// Builds it.
+    pub build: Build<E>,
+}
+
+/// One line for each bijector and prior, with its options.
+#[rustfmt::skip]
+pub fn registry<E: Element>() -> Vec<Registered<E>>
+where
+    Cpu: Device<E>,
+{
+    use ScaleMap::{ClampedTanh, Exp, Sigmoid};
+    let entry = |name, side, channels, build: Build<E>| Registered { name, side, channels, build };
+    vec![
+        entry("ActNorm, factor 3", 1, 1, |init, shape, _| Ok(Box::new(ActNorm::new(init, shape.channels, 3.0)?))),
+        entry("ActNorm, factor 1", 1, 1, |init, shape, _| Ok(Box::new(ActNorm::new(init, shape.channels, 1.0)?))),
+        entry("InvertibleConv, plain", 1, 1, |init, shape, _| Ok(Box::new(InvertibleConv::new(init, shape.channels, Weight::Plain)?))),
+        entry("InvertibleConv, LU", 1, 1, |init, shape, _| Ok(Box::new(InvertibleConv::new(init, shape.channels, Weight::LU)?))),
+        entry("Reverse", 1, 1, |init, shape, _| Ok(Box::new(Permutation::reverse(init, shape.channels)?))),
+        entry("Shuffle", 1, 1, |init, shape, _| Ok(Box::new(Permutation::shuffle(init, shape.channels)?))),
+        entry("Squeeze", 2, 1, |_, _, _| Ok(Box::new(Squeeze))),
+        entry("AdditiveCoupling", 1, 2, |init, shape, _| additive(init, shape.channels, true, true)),
+        entry("AdditiveCoupling, no edge channel", 1, 2, |init, shape, _| additive(init, shape.channels, false, true)),
+        entry("AffineCoupling, sigmoid", 1, 2, |init, shape, _| affine(init, shape.channels, Sigmoid, true, true)),
+        entry("AffineCoupling, exp", 1, 2, |init, shape, _| affine(init, shape.channels, Exp, true, true)),
+        entry("AffineCoupling, clamped tanh", 1, 2, |init, shape, _| affine(init, shape.channels, ClampedTanh { bound: 0.8 }, true, true)),
+        entry("AffineCoupling, no edge channel", 1, 2, |init, shape, _| affine(init, shape.channels, Sigmoid, false, true)),
+        entry("AffineCoupling, biases", 1, 2, |init, shape, _| affine(init, shape.channels, Exp, true, false)),
+        entry("a step of Glow", 2, 1, |init, shape, _| glow(init, shape.channels, Weight::Plain)),
+        entry("a step of Glow, LU", 2, 1, |init, shape, _| glow(init, shape.channels, Weight::LU)),
+        entry("split prior", 1, 2, |init, shape, _| Ok(Box::new(split(init, shape.channels, true, 3.0)?))),
+        entry("split prior, no edge channel", 1, 2, |init, shape, _| Ok(Box::new(split(init, shape.channels, false, 3.0)?))),
+        entry("top prior, standard normal", 1, 1, |init, shape, batch| top(init, shape, batch, false, None)),
+        entry("top prior, learned", 1, 1, |init, shape, batch| top(init, shape, batch, true, None)),
+        entry("top prior, of a class", 1, 1, |init, shape, batch| top(init, shape, batch, false, Some(3))),
+        entry("top prior, learned, of a class", 1, 1, |init, shape, batch| top(init, shape, batch, true, Some(3))),
+    ]
+}
+
+/// A network small enough for numerical derivatives of all that is in it.
+fn net<E: Element>(
+    init: &Initializer<Cpu>,
+    channels: (usize, usize),
+    edge_channel: bool,
+    inner_actnorm: bool,
+) -> Result<Box<ConvNet<E, Cpu>>>
+where
+    Cpu: Device<E>,
+{
+    let options = ConvNetOptions { width: 3 + channels.0 % 3, edge_channel, inner_actnorm, log_scale_factor: 3.0 };
+    Ok(Box::new(ConvNet::new(init, channels, options)?))
+}
+
+fn additive<E: Element>(
+    init: &Initializer<Cpu>,
+    channels: usize,
+    edge: bool,
+    actnorm: bool,
+) -> Result<Box<dyn Bijector<E, Cpu>>>
+where
+    Cpu: Device<E>,
+{
+    Ok(Box::new(Coupling::additive(channels, net(init, (channels / 2, channels / 2), edge, actnorm)?)?))
+}
+
+fn affine<E: Element>(
+    init: &Initializer<Cpu>,
+    channels: usize,
+    map: ScaleMap,
+    edge: bool,
+    actnorm: bool,
+) -> Result<Box<dyn Bijector<E, Cpu>>>
+where
+    Cpu: Device<E>,
+{
+    Ok(Box::new(Coupling::affine(channels, map, net(init, (channels / 2, channels), edge, actnorm)?)?))
+}
+
+fn glow<E: Element>(init: &Initializer<Cpu>, channels: usize, weight: Weight) -> Result<Box<dyn Bijector<E, Cpu>>>
+where
+    Cpu: Device<E>,
+{
+    let squeezed = 4 * channels;
+    let mut chain = Chain::default();
+    chain.push("squeeze", Squeeze);
+    chain.push("actnorm", ActNorm::new(init, squeezed, 3.0)?);
+    chain.push("conv", InvertibleConv::new(init, squeezed, weight)?);
+    chain.push_boxed("coupling", affine(init, squeezed, ScaleMap::Sigmoid, true, true)?);
+    Ok(Box::new(chain))
+}
+
+fn top<E: Element>(
+    init: &Initializer<Cpu>,
+    shape: ImageShape,
+    batch: usize,
+    learned: bool,
+    classes: Option<usize>,
+) -> Result<Box<dyn Bijector<E, Cpu>>>
+where
+    Cpu: Device<E>,
+{
+    let prior = TopPrior::new(init, shape, TopOptions { learned, classes, ..Default::default() })?;
+    let labels = classes.map(|classes| (0..batch).map(|image| (2 * image + 1) % classes).collect());
+    Ok(Box::new(LabelledTop { prior, labels }))
+}

@@ -1,0 +1,77 @@
+//! Forward and inverse undo each other, and the shortcuts lead where the long ways do.
+
+use super::condition::Condition;
+use super::tensors::{numbers, with_ladj};
+use super::violation::{Judge, Law, Violation};
+use crate::backend::{Cpu, Device, Element};
+use crate::{Bijector, Image};
+
+/// `f⁻¹(f(x)) = x` and `f(f⁻¹(y)) = y`, within the condition's error.
+///
+/// # Errors
+/// A [`Violation`] of it.
+pub fn round_trips<E: Element>(
+    bijector: &dyn Bijector<E, Cpu>,
+    x: &Image<E, Cpu>,
+    condition: &Condition,
+) -> Result<(), Violation>
+where
+    Cpu: Device<E>,
+{
+    let judge = Judge::new(Law::RoundTrip, bijector.kind());
+    let there = judge.ask(bijector.forward(x))?;
+    let back = judge.ask(bijector.inverse(&there))?;
+    let again = judge.ask(bijector.forward(&back))?;
+    let read = |image| judge.ask(numbers(image));
+    judge.near("f⁻¹(f(x))", &read(&back)?, &read(x)?, condition.input_error::<E>())?;
+    judge.near("f(f⁻¹(y))", &read(&again)?, &read(&there)?, condition.output_error::<E>())
+}
+
+/// `forward_and_ladj` and `forward_keeping` give what `forward` and `log_abs_det_jacobian` give; `inverse_of` gives
+/// what `inverse` gives.
+///
+/// # Errors
+/// A [`Violation`] of it.
+pub fn agrees_with_itself<E: Element>(
+    bijector: &dyn Bijector<E, Cpu>,
+    x: &Image<E, Cpu>,
+    condition: &Condition,
+) -> Result<(), Violation>
+where
+    Cpu: Device<E>,
+{
+    let judge = Judge::new(Law::Itself, bijector.kind());
+    let bound = condition.output_error::<E>();
+    let y = judge.ask(bijector.forward(x))?;
+    let ladj = judge.ask(bijector.log_abs_det_jacobian(x, &y))?;
+    let apart = judge.ask(with_ladj((y.clone(), ladj)))?;
+    let together = judge.ask(bijector.forward_and_ladj(x.clone()).and_then(with_ladj))?;
+    judge.near("forward_and_ladj", &together, &apart, bound)?;
+    let keeping = bijector.forward_keeping(x.clone()).map(|(y, ladj, _)| (y, ladj));
+    judge.near("forward_keeping", &judge.ask(keeping.and_then(with_ladj))?, &apart, bound)?;
+
+    let inverse = judge.ask(bijector.inverse(&y).and_then(|x| numbers(&x)))?;
+    let in_place = judge.ask(bijector.inverse_of(y).and_then(|x| numbers(&x)))?;
+    judge.near("inverse_of", &in_place, &inverse, condition.input_error::<E>())
+}
+
+/// Two bijectors give the same outputs, ladjs and inverses.
+///
+/// # Errors
+/// A [`Violation`] of it.
+pub fn are_the_same_map<E: Element>(
+    one: &dyn Bijector<E, Cpu>,
+    other: &dyn Bijector<E, Cpu>,
+    x: &Image<E, Cpu>,
+    condition: &Condition,
+) -> Result<(), Violation>
+where
+    Cpu: Device<E>,
+{
+    let judge = Judge::new(Law::SameMap, one.kind());
+    let y = judge.ask(one.forward(x))?;
+    let forth = |bijector: &dyn Bijector<E, Cpu>| judge.ask(bijector.forward_and_ladj(x.clone()).and_then(with_ladj));
+    let back = |bijector: &dyn Bijector<E, Cpu>| judge.ask(bijector.inverse(&y).and_then(|x| numbers(&x)));
+    judge.near("the other's output and ladj", &forth(other)?, &forth(one)?, condition.output_error::<E>())?;
+    judge.near("the other's inverse", &back(other)?, &back(one)?, condition.input_error::<E>())
+}

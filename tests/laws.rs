@@ -1,0 +1,250 @@
+//! Every bijector and every prior keeps every law, for random shapes, parameters and images.
+//!
+//! `PROPTEST_CASES` sets how many: a quarter of it for each, so 64 by default.
+
+use flowstone::backend::{Cpu, Device, Initializer};
+use flowstone::bijectors::{InvertibleConv, Permutation, Weight};
+use flowstone::laws::{self, Condition, Registered, Violation, registry};
+use flowstone::nets::{ConvNet, ConvNetOptions, Linear, Net, ZeroConv};
+use flowstone::priors::Classifier;
+use flowstone::{Bijector, Element, Image, ImageShape, Parameters};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+type Outcome = Result<(), Violation>;
+
+/// How far parameters are moved from where they start.
+const MOVE: f64 = 0.2;
+/// The most dimensions of an image: a numerical Jacobian has its square.
+const DIMS: usize = 36;
+
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    shape: ImageShape,
+    batch: usize,
+    seed: u64,
+}
+
+impl Case {
+    fn image<E: Element>(&self) -> Image<E, Cpu>
+    where
+        Cpu: Device<E>,
+    {
+        laws::normal_image(&Cpu::default(), self.batch, self.shape, self.seed).unwrap()
+    }
+
+    /// With its first parameters.
+    fn fresh<E: Element>(&self, registered: &Registered<E>) -> Box<dyn Bijector<E, Cpu>>
+    where
+        Cpu: Device<E>,
+    {
+        let initializer = Initializer::new(&Cpu::default(), self.seed);
+        (registered.build)(&initializer, self.shape, self.batch).unwrap()
+    }
+
+    /// With random ones.
+    fn bijector<E: Element>(&self, registered: &Registered<E>) -> Box<dyn Bijector<E, Cpu>>
+    where
+        Cpu: Device<E>,
+    {
+        let mut bijector = self.fresh(registered);
+        laws::randomize(bijector.as_mut(), &Cpu::default(), self.seed, MOVE).unwrap();
+        bijector.prepare(&Cpu::default()).unwrap();
+        bijector
+    }
+}
+
+/// Small shapes, most of them not square.
+fn cases(side: usize, channels: usize) -> impl Strategy<Value = Case> {
+    (1..=4 / side, 1..=4 / side, 1..=6 / channels, 1..=3_usize, any::<u64>())
+        .prop_map(move |(height, width, count, batch, seed)| {
+            let shape = ImageShape::new(side * height, side * width, channels * count);
+            Case { shape, batch, seed }
+        })
+        .prop_filter("a small Jacobian", |case| case.shape.dims() <= DIMS)
+}
+
+/// A case on the kink of a ReLU decides nothing; there must be few.
+fn outcome(result: Outcome) -> Result<(), TestCaseError> {
+    result.map_err(|violation| match violation {
+        Violation::Undecided { .. } => TestCaseError::reject(violation.to_string()),
+        _ => TestCaseError::fail(violation.to_string()),
+    })
+}
+
+fn check<S: Strategy>(name: &str, cases: S, law: impl Fn(S::Value) -> Outcome) {
+    let all = ProptestConfig::default();
+    let (cases_each, kinks) = (all.cases.div_ceil(4), all.cases.div_ceil(64));
+    let few = ProptestConfig { cases: cases_each, max_global_rejects: kinks, failure_persistence: None, ..all };
+    if let Err(error) = TestRunner::new(few).run(&cases, |case| outcome(law(case))) {
+        panic!("{name}: {error}");
+    }
+}
+
+/// Holds everything that is registered, in f64, to one law.
+fn every_bijector(law: impl Fn(&mut dyn Bijector<f64, Cpu>, &Image<f64, Cpu>) -> Outcome) {
+    for registered in registry::<f64>() {
+        check(registered.name, cases(registered.side, registered.channels), |case| {
+            law(case.bijector(&registered).as_mut(), &case.image())
+        });
+    }
+}
+
+#[test]
+fn shapes_are_as_told_or_refused() {
+    every_bijector(|bijector, x| laws::keeps_shapes(bijector, x));
+}
+
+#[test]
+fn only_a_squeeze_takes_any_number_of_channels() {
+    let shape = ImageShape::new(2, 4, 2);
+    for registered in registry::<f64>() {
+        let bijector = Case { shape, batch: 1, seed: 0 }.fresh(&registered);
+        let takes_more = bijector.output_shape(shape.with_channels(3)).is_ok();
+        assert_eq!(takes_more, registered.name == "Squeeze", "{}", registered.name);
+    }
+}
+
+#[test]
+fn images_of_a_batch_do_not_move_each_other() {
+    every_bijector(|bijector, x| laws::keeps_samples_apart(bijector, x));
+}
+
+#[test]
+fn forward_and_inverse_undo_each_other() {
+    every_bijector(|bijector, x| laws::round_trips(bijector, x, &Condition::of(bijector, x)?));
+}
+
+#[test]
+fn shortcuts_agree_with_the_long_way() {
+    every_bijector(|bijector, x| laws::agrees_with_itself(bijector, x, &Condition::of(bijector, x)?));
+}
+
+#[test]
+fn ladj_is_the_log_determinant_of_the_jacobian() {
+    every_bijector(|bijector, x| laws::ladj_is_the_jacobians(bijector, x));
+}
+
+#[test]
+fn the_inverse_has_the_negative_ladj() {
+    every_bijector(|bijector, x| laws::inverse_has_the_negative_ladj(bijector, x));
+}
+
+#[test]
+fn pulling_back_gives_the_gradient() {
+    every_bijector(|bijector, x| {
+        let condition = Condition::of(bijector, x)?;
+        laws::pull_back_is_the_gradient(bijector, x, &condition)
+    });
+}
+
+#[test]
+fn pulling_back_gives_what_storing_gives() {
+    every_bijector(|bijector, x| {
+        let condition = Condition::of(bijector, x)?;
+        laws::pull_back_agrees_with_kept(bijector, x, &condition)
+    });
+}
+
+#[test]
+fn f32_keeps_the_laws_and_agrees_with_f64() {
+    for (single, double) in registry::<f32>().into_iter().zip(registry::<f64>()) {
+        check(single.name, cases(single.side, single.channels), |case| {
+            let (mut twin, x) = (case.fresh(&double), case.image());
+            laws::hold_in_f32(case.bijector(&single).as_mut(), twin.as_mut(), &x)
+        });
+    }
+}
+
+#[test]
+fn the_laws_hold_after_data_dependent_initialisation() {
+    for registered in registry::<f64>() {
+        let sizes = cases(registered.side, registered.channels).prop_map(|case| Case { batch: 3, ..case });
+        check(registered.name, sizes, |case| {
+            let (mut bijector, x) = (case.fresh(&registered), case.image());
+            bijector.initialize(&x).and_then(|()| bijector.prepare(x.device())).unwrap();
+            laws::hold_as_is(bijector.as_mut(), &x)
+        });
+    }
+}
+
+#[test]
+fn holding_a_bijector_to_its_laws_leaves_it_as_it_was() {
+    for registered in registry::<f64>() {
+        let case = Case { shape: ImageShape::new(2, 4, 2), batch: 2, seed: 3 };
+        let (mut bijector, x) = (case.bijector(&registered), case.image());
+        let before = bijector.forward(&x).unwrap().to_host().unwrap();
+        laws::hold(bijector.as_mut(), &x).unwrap_or_else(|violation| panic!("{}: {violation}", registered.name));
+        assert_eq!(bijector.forward(&x).unwrap().to_host().unwrap(), before);
+    }
+}
+
+/// Random parameters for a network, prepared.
+fn randomized<N: Parameters<f64, Cpu>>(mut net: N, seed: u64, prepare: fn(&mut N, &Cpu) -> flowstone::Result<()>) -> N {
+    let device = Cpu::default();
+    laws::randomize(&mut net, &device, seed, MOVE).unwrap();
+    prepare(&mut net, &device).unwrap();
+    net
+}
+
+#[test]
+fn networks_have_their_gradients() {
+    for (edge_channel, inner_actnorm) in [(true, true), (false, true), (true, false), (false, false)] {
+        check("ConvNet", cases(1, 1), |case| {
+            let options = ConvNetOptions { width: 5, edge_channel, inner_actnorm, log_scale_factor: 3.0 };
+            let initializer = Initializer::new(&Cpu::default(), case.seed);
+            let net = ConvNet::new(&initializer, (case.shape.channels, 3), options).unwrap();
+            laws::net_has_its_gradient(&mut randomized(net, case.seed, Net::prepare), &case.image())
+        });
+        check("ZeroConv", cases(1, 1), |case| {
+            let initializer = Initializer::new(&Cpu::default(), case.seed);
+            let conv = ZeroConv::new(&initializer, (case.shape.channels, 3), edge_channel, 3.0).unwrap();
+            laws::net_has_its_gradient(&mut randomized(conv, case.seed, Net::prepare), &case.image())
+        });
+    }
+    let pixels = cases(1, 1).prop_map(|case| Case { shape: ImageShape::new(1, 1, case.shape.dims()), ..case });
+    check("Linear", pixels, |case| {
+        let initializer = Initializer::new(&Cpu::default(), case.seed);
+        let linear = Linear::new(&initializer, (case.shape.channels, 3), 3.0).unwrap();
+        laws::net_has_its_gradient(&mut randomized(linear, case.seed, Net::prepare), &case.image())
+    });
+}
+
+#[test]
+fn a_classifier_has_its_gradient() {
+    check("Classifier", cases(1, 1), |case| {
+        let initializer = Initializer::new(&Cpu::default(), case.seed);
+        let classifier = Classifier::new(&initializer, case.shape.channels, 4, 3.0, 0.3).unwrap();
+        let labels: Vec<usize> = (0..case.batch).map(|image| (3 * image + 1) % 4).collect();
+        let mut classifier = randomized(classifier, case.seed, Classifier::prepare);
+        laws::classifier_has_its_gradient(&mut classifier, &case.image(), &labels)
+    });
+}
+
+#[test]
+fn plain_and_lu_convert_into_each_other() {
+    for (from, to) in [(Weight::Plain, Weight::LU), (Weight::LU, Weight::Plain)] {
+        check("InvertibleConv", cases(1, 1), |case| {
+            let (device, x) = (Cpu::default(), case.image::<f64>());
+            let initializer = Initializer::new(&device, case.seed);
+            let conv = InvertibleConv::new(&initializer, case.shape.channels, from).unwrap();
+            let conv = randomized(conv, case.seed, Bijector::prepare);
+            let other = conv.converted(&device, to).unwrap();
+            laws::are_the_same_map(&conv, &other, &x, &Condition::of(&conv, &x)?)
+        });
+    }
+}
+
+#[test]
+fn a_stored_permutation_is_the_same_map() {
+    check("Shuffle", cases(1, 1), |case| {
+        let (device, x) = (Cpu::default(), case.image::<f64>());
+        let shuffle = Permutation::shuffle(&Initializer::new(&device, case.seed), case.shape.channels).unwrap();
+        let mut other = Permutation::reverse(&Initializer::new(&device, 0), case.shape.channels).unwrap();
+        let mut order = Vec::new();
+        shuffle.visit("", &mut |_, parameter| order = parameter.to_host(&device).unwrap());
+        other.visit_mut("", &mut |_, parameter| parameter.set(&device, &order).unwrap());
+        other.prepare(&device).unwrap();
+        laws::are_the_same_map(&shuffle, &other, &x, &Condition::of(&shuffle, &x)?)
+    });
+}
