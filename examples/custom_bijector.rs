@@ -45,8 +45,12 @@ impl<E: Element, D: Device<E>> Asinh<E, D> {
     }
 
     /// `strength · s` at every element of `like`.
-    fn log_scale<T>(&self, leaves: &Leaves<E, D>, like: &ImageTensor<E, D, T>) -> flowstone::Result<ImageTensor<E, D>> {
-        let s = leaves.get(&self.s)?.try_mul(E::of(self.strength)).map_err(device_error)?;
+    fn log_scale<T: Tape<E, D>>(
+        &self,
+        leaves: &Leaves<E, D>,
+        like: &ImageTensor<E, D, T>,
+    ) -> flowstone::Result<ImageTensor<E, D, T>> {
+        let s = leaves.get::<T>(&self.s)?.try_mul(E::of(self.strength)).map_err(device_error)?;
         s.try_broadcast_like::<_, Axes3<0, 1, 2>>(like).map_err(device_error)
     }
 }
@@ -73,10 +77,10 @@ impl<E: Element, D: Device<E>> Taped<E, D> for Asinh<E, D> {
         let log_scale = self.log_scale(leaves, &x)?;
         let forward = |x: ImageTensor<E, D, T>| {
             let root = |u: ImageTensor<E, D, T>| u.try_square()?.try_add(E::of(1.0))?.try_sqrt();
-            let u = x.with_empty_tape().try_mul(log_scale.clone().try_exp()?)?;
+            let u = x.with_empty_tape().try_mul(log_scale.with_empty_tape().try_exp()?)?;
             let y = u.with_empty_tape().try_add(root(u)?)?.try_ln()?;
-            let u = x.try_mul(log_scale.clone().try_exp()?)?;
-            let log_slope = root(u)?.try_ln()?.try_negate()?.try_add(log_scale.clone())?;
+            let u = x.try_mul(log_scale.with_empty_tape().try_exp()?)?;
+            let log_slope = root(u)?.try_ln()?.try_negate()?.try_add(log_scale)?;
             Ok((y, log_slope.try_sum::<(usize,), Axes3<1, 2, 3>>()?))
         };
         forward(x).map_err(|error: D::Err| device_error(error))

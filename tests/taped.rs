@@ -25,21 +25,22 @@ impl<E: Element, D: Device<E>> Taped<E, D> for Affine<E, D> {
         x: ImageTensor<E, D, T>,
         leaves: &Leaves<E, D>,
     ) -> flowstone::Result<(ImageTensor<E, D, T>, SampleTensor<E, D, T>)> {
-        let (a, b) = (leaves.get(&self.a)?, leaves.get(&self.b)?);
+        let (a, b) = (leaves.get::<T>(&self.a)?, leaves.get::<T>(&self.b)?);
         let ladj_of_all = E::of(if self.wrong { 0.5 } else { 1.0 });
         let forward = || {
-            // Broadcast over every axis but the first, after a sum over the one element that each holds.
+            // The one number that each holds, at every element.
             let a = a.try_sum::<(), _>()?.try_broadcast_like::<_, Axes4<0, 1, 2, 3>>(&x)?;
             let b = b.try_sum::<(), _>()?.try_broadcast_like::<_, Axes4<0, 1, 2, 3>>(&x)?;
             let zero = x.with_empty_tape().try_mul(E::of(0.0))?;
-            let ladj = zero.try_add(a.clone())?.try_mul(ladj_of_all)?.try_sum::<(usize,), Axes3<1, 2, 3>>()?;
+            let ladj =
+                zero.try_add(a.with_empty_tape())?.try_mul(ladj_of_all)?.try_sum::<(usize,), Axes3<1, 2, 3>>()?;
             Ok((x.try_mul(a.try_exp()?)?.try_add(b)?, ladj))
         };
         forward().map_err(|error: D::Err| device_error(error))
     }
 
     fn inverse(&self, y: ImageTensor<E, D>, leaves: &Leaves<E, D>) -> flowstone::Result<ImageTensor<E, D>> {
-        let (a, b) = (leaves.get(&self.a)?, leaves.get(&self.b)?);
+        let (a, b) = (leaves.get::<NoneTape>(&self.a)?, leaves.get::<NoneTape>(&self.b)?);
         let inverse = |y: ImageTensor<E, D>| {
             let a = a.try_sum::<(), _>()?.try_broadcast_like::<_, Axes4<0, 1, 2, 3>>(&y)?;
             let b = b.try_sum::<(), _>()?.try_broadcast_like::<_, Axes4<0, 1, 2, 3>>(&y)?;

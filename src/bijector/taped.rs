@@ -11,7 +11,7 @@ use crate::backend::{
 };
 use crate::{Error, Result};
 use dfdx::shapes::{HasShape, Shape};
-use dfdx::tensor::{Gradients, NoneTape, Tape, Tensor, Trace, ZerosTensor};
+use dfdx::tensor::{Gradients, NoneTape, PutTape, Tape, Tensor, Trace, ZerosTensor};
 use dfdx::tensor_ops::{Backward, SumTo, TryMul};
 use std::collections::HashMap;
 
@@ -42,15 +42,15 @@ impl<E: Element, D: Device<E>> Leaves<E, D> {
         outcome.map(|()| Self { tensors })
     }
 
-    /// The tensor of one parameter, flat: `[count]`.
+    /// The tensor of one parameter, flat: `[count]`, at the start of a tape of its own. dfdx joins tapes where tensors
+    /// meet, so its gradient is followed through whatever is done with it.
     ///
     /// # Errors
     /// [`Error::Device`] if [`Parameters::visit`] does not name it.
-    pub fn get(&self, parameter: &Parameter<E, D>) -> Result<Tensor<(usize,), E, D>> {
-        self.tensors
-            .get(&parameter.id())
-            .cloned()
-            .ok_or_else(|| Error::Device("a bijector uses a parameter that its Parameters::visit does not name".into()))
+    pub fn get<T: Tape<E, D>>(&self, parameter: &Parameter<E, D>) -> Result<Tensor<(usize,), E, D, T>> {
+        let tensor = self.tensors.get(&parameter.id()).cloned();
+        let unnamed = "a bijector uses a parameter that its Parameters::visit does not name";
+        Ok(tensor.ok_or_else(|| Error::Device(unnamed.into()))?.put_tape(T::default()))
     }
 }
 
@@ -65,6 +65,15 @@ pub trait Taped<E: Element, D: Device<E>>: Parameters<E, D> + Send + Sync {
     /// [`Error::Shape`] if it cannot take them.
     fn output_shape(&self, input: ImageShape) -> Result<ImageShape> {
         Ok(input)
+    }
+
+    /// The shape that it makes images of shape `output` from; by default [`Taped::output_shape`], for a map that keeps
+    /// shapes.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if it cannot make them.
+    fn input_shape(&self, output: ImageShape) -> Result<ImageShape> {
+        self.output_shape(output)
     }
 
     /// `y` and, per sample, `ln |det ∂y/∂x|` in nats. For a second use of `x`, `x.with_empty_tape()` gives a copy.
@@ -134,6 +143,7 @@ impl<E: Element, D: Device<E>, B: Taped<E, D>> Bijector<E, D> for FromTape<B> {
     }
 
     fn inverse(&self, y: &Image<E, D>) -> Result<Image<E, D>> {
+        self.0.input_shape(y.shape())?;
         let leaves = Leaves::of(y.device(), &self.0)?;
         image(y.device(), &self.0.inverse(image_tensor(y)?, &leaves)?)
     }
@@ -154,6 +164,7 @@ impl<E: Element, D: Device<E>, B: Taped<E, D>> Bijector<E, D> for FromTape<B> {
         grads: &mut ParameterGradients<E, D>,
     ) -> Result<(Image<E, D>, Image<E, D>)> {
         let device = y.device();
+        self.0.input_shape(y.shape())?;
         let leaves = Leaves::of(device, &self.0)?;
         let x = self.0.inverse(image_tensor(&y)?, &leaves)?;
 

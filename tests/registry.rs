@@ -1,0 +1,100 @@
+//! Layers and networks of a user's own, declared in RON.
+
+use flowstone::backend::{Cpu, Initializer};
+use flowstone::bijector::Kept;
+use flowstone::bijectors::ActNorm;
+use flowstone::flow::spec::Memory;
+use flowstone::flow::{Batch, Dequantize, Flow, FlowFile, Registry};
+use flowstone::nets::{Net, ZeroConv};
+use flowstone::{Device, Element, Image, Parameter, ParameterGradients, Parameters, Result, laws};
+
+/// A network of one convolution, doubled.
+struct Doubled<E: Element, D: Device<E>>(ZeroConv<E, D>);
+
+impl<E: Element, D: Device<E>> Parameters<E, D> for Doubled<E, D> {
+    fn visit<'a>(&'a self, path: &str, visitor: &mut dyn FnMut(&str, &'a Parameter<E, D>)) {
+        self.0.visit(path, visitor);
+    }
+    fn visit_mut<'a>(&'a mut self, path: &str, visitor: &mut dyn FnMut(&str, &'a mut Parameter<E, D>)) {
+        self.0.visit_mut(path, visitor);
+    }
+}
+
+fn doubled<E: Element, D: Device<E>>(x: Image<E, D>) -> Result<Image<E, D>> {
+    let mut twice = x.clone();
+    twice.add_assign(&x)?;
+    Ok(twice)
+}
+
+impl<E: Element, D: Device<E>> Net<E, D> for Doubled<E, D> {
+    fn channels(&self) -> (usize, usize) {
+        self.0.channels()
+    }
+    fn forward_keeping(&self, x: &Image<E, D>) -> Result<(Image<E, D>, Kept<E, D>)> {
+        let (h, kept) = self.0.forward_keeping(x)?;
+        Ok((doubled(h)?, kept))
+    }
+    fn pull_back(&self, kept: Kept<E, D>, g: Image<E, D>, grads: &mut ParameterGradients<E, D>) -> Result<Image<E, D>> {
+        self.0.pull_back(kept, doubled(g)?, grads)
+    }
+    fn prepare(&mut self, device: &D) -> Result<()> {
+        self.0.prepare(device)
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Options {
+    factor: f64,
+}
+
+fn registry() -> Registry<f64, Cpu> {
+    Registry::default()
+        .net("doubled", |_, channels, initializer| {
+            Ok(Box::new(Doubled(ZeroConv::new(initializer, channels, true, 3.0)?)))
+        })
+        .layer("norm", |settings, shape, initializer| {
+            let Options { factor } = settings.read().map_err(|e| flowstone::Error::Usage(e.to_string()))?;
+            Ok(Box::new(ActNorm::new(initializer, shape.channels, factor)?))
+        })
+}
+
+const FLOW: &str = "Flow(image: (height: 4, width: 4, channels: 1), layers: [
+    Squeeze(), Custom(\"norm\", (factor: 2.0)), AffineCoupling(net: Custom(\"doubled\")), Reverse(),
+    AdditiveCoupling(net: Custom(\"doubled\")),
+])";
+
+#[test]
+fn a_users_network_and_layer_are_built_from_ron_and_have_gradients() -> Result<()> {
+    let device = Cpu::default();
+    let file = FlowFile::parse("custom", FLOW)?;
+    let mut flow = Flow::build(&file, &registry(), &Initializer::new(&device, 0))?;
+    laws::randomize(&mut flow, &device, 1, 0.1)?;
+    flow.prepare(&device)?;
+    let batch = Batch { levels: &[7; 32], labels: None, numbers: &[0, 1], dequantize: Dequantize::Midpoint };
+    let inverted = flow.gradient(&device, &batch, Memory::Invert)?;
+    let stored = flow.gradient(&device, &batch, Memory::Store)?;
+    flow.visit("", &mut |name, parameter| {
+        let (a, b) = (inverted.gradients.get(parameter.id()), stored.gradients.get(parameter.id()));
+        let (Some(a), Some(b)) = (a, b) else { return };
+        assert!(b.iter().any(|b| *b != 0.0), "{name} has no gradient");
+        assert!(a.iter().zip(b.iter()).all(|(a, b)| (a - b).abs() < 1e-9 * (1.0 + b.abs())), "{name}");
+    });
+    Ok(())
+}
+
+#[test]
+fn a_users_network_keeps_the_law_of_gradients() {
+    let device = Cpu::default();
+    let mut net = Doubled(ZeroConv::new(&Initializer::new(&device, 0), (2, 4), true, 3.0).unwrap());
+    let x = laws::normal_image(&device, 2, flowstone::ImageShape::new(3, 2, 2), 3).unwrap();
+    laws::randomize(&mut net, &device, 2, 0.3).unwrap();
+    net.prepare(&device).unwrap();
+    laws::net_has_its_gradient(&mut net, &x).unwrap();
+}
+
+#[test]
+fn a_name_that_is_not_registered_is_named_with_its_line() {
+    let file = FlowFile::parse("custom.ron", FLOW.replace("\"norm\"", "\"nrom\"")).unwrap();
+    let error = Flow::build(&file, &registry(), &Initializer::blank(&Cpu::default())).unwrap_err().to_string();
+    assert!(error.starts_with("custom.ron:2:16:") && error.contains("nrom"), "{error}");
+}
