@@ -27,6 +27,7 @@
 #![warn(missing_docs)]
 
 pub mod backend;
+pub mod bench;
 pub mod bijector;
 pub mod bijectors;
 pub mod cli;

@@ -26,12 +26,12 @@ pub enum Purpose {
     Initialize = 1,
     /// The order of the training images.
     Shuffle = 2,
-    /// Flips and shifts of the training images.
-    Augment = 3,
+    /// Noise within grey levels, in the first batch that initialises layers.
+    FirstBatch = 3,
     /// Noise within grey levels, while training.
     Dequantize = 4,
-    /// Noise within grey levels, for the validation score while training.
-    Validate = 5,
+    /// The classes of samples.
+    Class = 5,
     /// Noise within grey levels, for reported scores.
     Evaluate = 6,
     /// Latents of samples.
@@ -84,7 +84,7 @@ impl NoiseKey {
     /// Standard normal numbers of an image, by Box–Muller: elements `2k` and `2k + 1` are `r cos φ` and `r sin φ`,
     /// with `r = √(−2 ln((w + ½) / 2³²))` of word `2k` and `φ = 2π (w + ½) / 2³²` of word `2k + 1`.
     ///
-    /// Element `i` is the same whatever the length of `out`, up to 2³⁴. None is farther than 6.7 from 0.
+    /// Element `i` is the same whatever the length of `out`, up to 2³⁴. None is farther than 6.77 from 0.
     pub fn normal(&self, image: u64, out: &mut [f64]) {
         let unit = |word: u32| (f64::from(word) + 0.5) / 4_294_967_296.0;
         for (block, four) in out.chunks_mut(4).enumerate() {

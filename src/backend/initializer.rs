@@ -74,7 +74,8 @@ impl<D: Clone> Initializer<D> {
         })
     }
 
-    /// A random orthogonal matrix `[n, n]`, uniform over rotations and reflections.
+    /// A random orthogonal matrix `[n, n]`: the factor Q of a matrix of normals, which is not uniform over rotations;
+    /// see [`linear_algebra::orthogonal_factor`].
     pub fn orthogonal(&self, name: &str, n: usize) -> Option<Vec<f64>> {
         self.seed.map(|seed| linear_algebra::orthogonal_factor(&self.normals(name, seed, n * n), n))
     }

@@ -5,6 +5,7 @@
 //! for its `Cuda` side by side, so that a missing half is seen at once. [`Device`] is their sum: nothing above this
 //! floor knows which device it runs on.
 
+mod clock;
 mod image;
 mod initializer;
 pub mod kernels;
@@ -12,6 +13,7 @@ pub mod linear_algebra;
 mod parameter;
 mod shards;
 
+pub use clock::time_in_products;
 pub use dfdx::tensor::Cpu;
 #[cfg(feature = "cuda")]
 pub use dfdx::tensor::Cuda;

@@ -26,7 +26,7 @@ pub trait Shards: Sized {
 }
 
 /// Elements of the largest activation of a shard, so that a layer's working set stays in a core's cache.
-const CACHED_ELEMENTS: usize = 1 << 17;
+const CACHED_ELEMENTS: usize = 1 << 19;
 
 thread_local! {
     // A device of the thread's own, whose buffers are reused from layer to layer and from step to step.

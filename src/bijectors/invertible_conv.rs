@@ -7,8 +7,8 @@
 //! ```
 //!
 //! `Plain` learns W itself. `LU` learns `W = P · L · (U + diag(sign · exp(log_s)))` with P and sign fixed, L unit
-//! lower and U strictly upper triangular, so that `ln |det W| = Σ log_s` (§ 3.2, equation 10). Both start as a random
-//! rotation, and either converts to the other exactly.
+//! lower and U strictly upper triangular, so that `ln |det W| = Σ log_s` (§ 3.2, equation 10). Both start as a
+//! random orthogonal matrix, and either converts to the other exactly.
 //!
 //! The inverse comes from triangular solves and the log-determinant from the diagonal of U, both in f64 whatever the
 //! flow computes in. Gradients, with g = ∂L/∂y:
@@ -132,7 +132,7 @@ impl<E: Element, D: Device<E>> Parameters<E, D> for InvertibleConv<E, D> {
 }
 
 impl<E: Element, D: Device<E>> InvertibleConv<E, D> {
-    /// A random rotation of `channels` channels.
+    /// A random orthogonal matrix for `channels` channels.
     pub fn new(initializer: &Initializer<D>, channels: usize, weight: Weight) -> Result<Self> {
         let rotation = initializer.orthogonal("weight", channels);
         Self::from_matrix(initializer, channels, weight, rotation.as_deref())

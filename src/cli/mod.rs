@@ -1,5 +1,6 @@
 //! The commands, one file each, without logic of their own.
 
+mod bench;
 mod check;
 mod common;
 mod eval;
@@ -31,6 +32,7 @@ enum Command {
     Score(score::Args),
     Sample(sample::Args),
     Plot(plot::Args),
+    Bench(bench::Args),
 }
 
 impl Cli {
@@ -47,6 +49,7 @@ impl Cli {
             Command::Score(args) => score::run(&args),
             Command::Sample(args) => sample::run(&args),
             Command::Plot(args) => plot::run(&args),
+            Command::Bench(args) => bench::run(&args),
         }
     }
 }

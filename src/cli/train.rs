@@ -28,10 +28,10 @@ pub struct Args {
     /// The run's folder [default: the first free of runs/NAME, runs/NAME-2, …]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Steps to train [default: the recipe's length]
+    /// Steps of the whole run [default: the recipe's length]
     #[arg(long, conflicts_with = "epochs")]
     steps: Option<u64>,
-    /// Passes over the training data [default: the recipe's length]
+    /// Passes over the training data in the whole run [default: the recipe's length]
     #[arg(long)]
     epochs: Option<f64>,
     /// Images a step [default: the recipe's]

@@ -21,7 +21,7 @@ pub type Layer = Located<LayerSpec>;
 pub enum LayerSpec {
     /// A scale and a bias per channel, set by the first batch to normalise it.
     ActNorm(ActNorm),
-    /// The invertible 1×1 convolution: every pixel's channels times one matrix, a random rotation at first.
+    /// The invertible 1×1 convolution: every pixel's channels times one matrix, a random orthogonal matrix at first.
     InvertibleConv(InvertibleConv),
     /// The channels in reverse order, as RealNVP has them.
     Reverse {},

@@ -41,8 +41,8 @@ pub struct Recipe {
     pub validate_every: Length,
     /// Where the backward pass finds activations. Default `Invert`; the reference code stores.
     pub memory: Memory,
-    /// The largest difference, in units of the image's range, that a batch rebuilt by inversion may have from the true
-    /// one; beyond it the step is computed again from stored activations. Default: a bound of the trainer's.
+    /// The largest drift of a step: `max |rebuilt − true| / max(1, max |true|)` over the images at every level's border.
+    /// Beyond it the step is computed again from stored activations. Default 3·√ε of the precision.
     #[serde(deserialize_with = "bounds::optional_positive")]
     pub drift_bound: Option<f64>,
 }

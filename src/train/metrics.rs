@@ -25,7 +25,7 @@ pub struct StepRecord {
     pub gradient_norm: f64,
     /// Of this step.
     pub learning_rate: f64,
-    /// The largest difference between an image rebuilt by inversion and the true one; 0 when activations were stored.
+    /// The largest relative difference between an image rebuilt by inversion and the true one; 0 with `memory: Store`.
     #[serde(deserialize_with = "null_as_nan")]
     pub drift: f64,
     /// Whether the drift was past its bound and the gradient was computed again from stored activations.

@@ -136,7 +136,7 @@ pub fn sample_labels<E: Element, D: Device<E>>(
         }
         (Some(_), Some(class)) => Ok(Some(vec![class; n])),
         (Some(classes), None) => {
-            let mut rng = NoiseKey::new(seed, Purpose::Sample).rng(u64::MAX);
+            let mut rng = NoiseKey::new(seed, Purpose::Class).rng(0);
             Ok(Some((0..n).map(|_| rng.gen_range(0..classes)).collect()))
         }
     }

@@ -129,7 +129,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         let length = recipe.length.ok_or_else(|| {
             Error::Usage("how long to train is not said: give --steps or --epochs, or `length` in the recipe".into())
         })?;
-        let total = (length.steps(recipe.batch, train.len()).ceil() as u64).max(1);
+        let total = length.steps(recipe.batch, train.len()).ceil() as u64;
         let optimizer = OptimizerState::new(device, &flow, recipe.optimizer, steps_per_epoch)?;
         let average = match recipe.averaging.decay(steps_per_epoch) {
             Some(decay) => Some((decay, ParameterGradients::zeros(device, &flow)?)),
@@ -147,6 +147,11 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
                 trainer.flow.prepare(&trainer.device)?;
             }
             Start::Resume => trainer.restore()?,
+        }
+        if trainer.step >= trainer.total {
+            let (step, total) = (trainer.step, trainer.total);
+            let message = format!("nothing to train: at step {step} of {total}; give --steps or --epochs beyond that");
+            return Err(Error::Usage(message));
         }
         Ok(trainer)
     }
@@ -169,7 +174,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         let seed = self.recipe().seed;
         let mut order = permutation(NoiseKey::new(seed, Purpose::Shuffle), 0, self.data.train.len());
         order.truncate(self.recipe().initialization_images);
-        let how = Dequantize::Uniform(NoiseKey::new(seed, Purpose::Initialize));
+        let how = Dequantize::Uniform(NoiseKey::new(seed, Purpose::FirstBatch));
         let (shape, bins, numbers) = (self.flow.image_shape(), self.flow.bins(), order.iter().map(|&i| i as u64));
         let x = dequantize(&self.device, shape, bins, &self.data.train.gather(&order), numbers, how)?;
         self.flow.initialize(x)?;
@@ -423,7 +428,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
     }
 }
 
-/// The largest drift that is let pass: about three times the root of the precision, where errors in the rebuilt
+/// The largest drift that is let pass: three times the root of the precision, where errors in the rebuilt
 /// activations are still small beside the noise of a gradient.
 fn default_drift_bound<E: Element>() -> f64 {
     3.0 * E::epsilon().as_f64().sqrt()

@@ -1,6 +1,6 @@
 //! Matrix products.
 
-use super::super::{Buffer, Cpu, Element};
+use super::super::{Buffer, Cpu, Element, clock};
 use crate::Result;
 use dfdx::tensor::Storage;
 use std::ops::Deref;
@@ -42,7 +42,7 @@ impl<E: Element> ProductKernel<E> for Cpu {
         assert!(c.len() >= m * n, "a product of {m}×{n} into {} elements", c.len());
         // SAFETY: the three slices hold the m·k, k·n and m·n elements that the strides reach (checked above and in
         // `strides`); `c` is borrowed mutably, so it overlaps neither `a` nor `b`.
-        unsafe {
+        clock::count(|| unsafe {
             gemm::gemm(
                 m,
                 n,
@@ -64,7 +64,7 @@ impl<E: Element> ProductKernel<E> for Cpu {
                 false,
                 gemm::Parallelism::None,
             );
-        }
+        });
         Ok(())
     }
 }
