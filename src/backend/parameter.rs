@@ -204,7 +204,7 @@ impl<E: Element, D: Device<E>> ParameterGradients<E, D> {
     pub fn add_assign(&mut self, device: &D, other: &Self) -> Result<()> {
         for (id, slot) in &mut self.slots {
             if let Some(addend) = other.slots.get(id) {
-                MemoryKernel::<E>::add_assign(device, slot, addend)?;
+                MemoryKernel::<E>::accumulate(device, slot, addend)?;
             }
         }
         Ok(())

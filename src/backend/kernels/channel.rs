@@ -1,6 +1,7 @@
 //! One affine map per channel, and channels in another order: actnorm and permutations.
 
 use super::super::{Buffer, Cpu, Element};
+use super::vectorised::vectorised;
 use crate::Result;
 use dfdx::tensor::Storage;
 
@@ -84,20 +85,12 @@ pub trait ChannelKernel<E: Element>: Storage<E> {
 
 impl<E: Element> ChannelKernel<E> for Cpu {
     fn affine(&self, x: &mut Buffer<E, Self>, bias: &Buffer<E, Self>, scale: &Buffer<E, Self>) -> Result<()> {
-        for x in x.chunks_exact_mut(bias.len()) {
-            for ((x, &bias), &scale) in x.iter_mut().zip(bias.iter()).zip(scale.iter()) {
-                *x = (*x + bias) * scale;
-            }
-        }
+        affine(x, bias, scale);
         Ok(())
     }
 
     fn affine_inverse(&self, y: &mut Buffer<E, Self>, bias: &Buffer<E, Self>, scale: &Buffer<E, Self>) -> Result<()> {
-        for y in y.chunks_exact_mut(bias.len()) {
-            for ((y, &bias), &scale) in y.iter_mut().zip(bias.iter()).zip(scale.iter()) {
-                *y = *y / scale - bias;
-            }
-        }
+        affine_inverse(y, bias, scale);
         Ok(())
     }
 
@@ -115,13 +108,7 @@ impl<E: Element> ChannelKernel<E> for Cpu {
     }
 
     fn affine_relu(&self, x: &mut Buffer<E, Self>, bias: &Buffer<E, Self>, scale: &Buffer<E, Self>) -> Result<()> {
-        for x in x.chunks_exact_mut(bias.len()) {
-            for ((x, &bias), &scale) in x.iter_mut().zip(bias.iter()).zip(scale.iter()) {
-                let y = (*x + bias) * scale;
-                // A comparison, not `max`, so that NaN is passed on and seen.
-                *x = if y < E::zero() { E::zero() } else { y };
-            }
-        }
+        affine_relu(x, bias, scale);
         Ok(())
     }
 
@@ -253,28 +240,63 @@ impl<E: Element> ChannelKernel<E> for Cpu {
     }
 }
 
-fn gradient<E: Element, const RELU: bool>(
-    y: &[E],
-    g: &mut [E],
-    scale: &[E],
-    factor: E,
-    d_bias: &mut [E],
-    d_logs: &mut [E],
-) {
-    let channels = scale.len();
-    // Sums of this call are kept apart and added once, so that they do not depend on what was there.
-    let mut bias_sum = vec![E::zero(); channels];
-    let mut logs_sum = vec![E::zero(); channels];
-    for (y, g) in y.chunks_exact(channels).zip(g.chunks_exact_mut(channels)) {
-        for i in 0..channels {
-            let g_y = if RELU && y[i] == E::zero() { E::zero() } else { g[i] };
-            logs_sum[i] += g_y * y[i];
-            g[i] = g_y * scale[i];
-            bias_sum[i] += g[i];
+vectorised! {
+    fn affine<E: Element>(x: &mut [E], bias: &[E], scale: &[E]) {
+        for x in x.chunks_exact_mut(bias.len()) {
+            for ((x, &bias), &scale) in x.iter_mut().zip(bias).zip(scale) {
+                *x = (*x + bias) * scale;
+            }
         }
     }
-    d_bias.iter_mut().zip(&bias_sum).for_each(|(d, &sum)| *d += sum);
-    d_logs.iter_mut().zip(&logs_sum).for_each(|(d, &sum)| *d += factor * sum);
+}
+
+vectorised! {
+    fn affine_inverse<E: Element>(y: &mut [E], bias: &[E], scale: &[E]) {
+        for y in y.chunks_exact_mut(bias.len()) {
+            for ((y, &bias), &scale) in y.iter_mut().zip(bias).zip(scale) {
+                *y = *y / scale - bias;
+            }
+        }
+    }
+}
+
+vectorised! {
+    fn affine_relu<E: Element>(x: &mut [E], bias: &[E], scale: &[E]) {
+        for x in x.chunks_exact_mut(bias.len()) {
+            for ((x, &bias), &scale) in x.iter_mut().zip(bias).zip(scale) {
+                let y = (*x + bias) * scale;
+                // A comparison, not `max`, so that NaN is passed on and seen.
+                *x = if y < E::zero() { E::zero() } else { y };
+            }
+        }
+    }
+}
+
+vectorised! {
+    fn gradient<E: Element, const RELU: bool>(
+        y: &[E],
+        g: &mut [E],
+        scale: &[E],
+        factor: E,
+        d_bias: &mut [E],
+        d_logs: &mut [E],
+    ) {
+        let channels = scale.len();
+        // Sums of this call are kept apart and added once, so that they do not depend on what was there.
+        let mut bias_sum = vec![E::zero(); channels];
+        let mut logs_sum = vec![E::zero(); channels];
+        for (y, g) in y.chunks_exact(channels).zip(g.chunks_exact_mut(channels)) {
+            let sums = bias_sum.iter_mut().zip(logs_sum.iter_mut());
+            for (((&y, g), &scale), (bias_sum, logs_sum)) in y.iter().zip(g).zip(scale).zip(sums) {
+                let g_y = if RELU && y == E::zero() { E::zero() } else { *g };
+                *logs_sum += g_y * y;
+                *g = g_y * scale;
+                *bias_sum += *g;
+            }
+        }
+        d_bias.iter_mut().zip(&bias_sum).for_each(|(d, &sum)| *d += sum);
+        d_logs.iter_mut().zip(&logs_sum).for_each(|(d, &sum)| *d += factor * sum);
+    }
 }
 
 #[cfg(feature = "cuda")]

@@ -45,16 +45,14 @@ impl<E: Element> ConvolutionKernel<E> for Cpu {
         let block = channels + usize::from(edge);
         let rows = x.len() / channels;
         let mut u = super::MemoryKernel::<E>::zeros(self, rows * 9 * block)?;
-        for row in 0..rows {
-            let neighbours = &mut u[row * 9 * block..][..9 * block];
-            for (tap, out) in neighbours.chunks_exact_mut(block).enumerate() {
-                match neighbour(row, tap, shape) {
-                    Some(from) => out[..channels].copy_from_slice(&x[from * channels..][..channels]),
-                    None if edge => out[channels] = E::one(),
-                    None => {}
-                }
+        for_each_tap(rows, shape, |row, tap, neighbour| {
+            let out = &mut u[(row * 9 + tap) * block..][..block];
+            match neighbour {
+                Some(from) => out[..channels].copy_from_slice(&x[from * channels..][..channels]),
+                None if edge => out[channels] = E::one(),
+                None => {}
             }
-        }
+        });
         Ok(u)
     }
 
@@ -63,13 +61,12 @@ impl<E: Element> ConvolutionKernel<E> for Cpu {
         let block = channels + usize::from(edge);
         let rows = u.len() / (9 * block);
         let mut x = super::MemoryKernel::<E>::zeros(self, rows * channels)?;
-        for row in 0..rows {
-            for (tap, from) in u[row * 9 * block..][..9 * block].chunks_exact(block).enumerate() {
-                if let Some(to) = neighbour(row, tap, shape) {
-                    x[to * channels..][..channels].iter_mut().zip(from).for_each(|(x, &u)| *x += u);
-                }
+        for_each_tap(rows, shape, |row, tap, neighbour| {
+            if let Some(to) = neighbour {
+                let from = &u[(row * 9 + tap) * block..][..channels];
+                x[to * channels..][..channels].iter_mut().zip(from).for_each(|(x, &u)| *x += u);
             }
-        }
+        });
         Ok(x)
     }
 
@@ -82,16 +79,14 @@ impl<E: Element> ConvolutionKernel<E> for Cpu {
         let channels = shape.channels;
         let rows = taps.len() / (9 * channels);
         let mut y = super::MemoryKernel::<E>::zeros(self, rows * channels)?;
-        for (row, y) in y.chunks_exact_mut(channels).enumerate() {
-            for tap in 0..9 {
-                let addend = match (neighbour(row, tap, shape), edge) {
-                    (Some(from), _) => &taps[(from * 9 + tap) * channels..][..channels],
-                    (None, Some((weight, offset))) => &weight[tap_range(offset, tap, channels)],
-                    (None, None) => continue,
-                };
-                y.iter_mut().zip(addend).for_each(|(y, &a)| *y += a);
-            }
-        }
+        for_each_tap(rows, shape, |row, tap, neighbour| {
+            let addend = match (neighbour, edge) {
+                (Some(from), _) => &taps[(from * 9 + tap) * channels..][..channels],
+                (None, Some((weight, offset))) => &weight[tap_range(offset, tap, channels)],
+                (None, None) => return,
+            };
+            y[row * channels..][..channels].iter_mut().zip(addend).for_each(|(y, &a)| *y += a);
+        });
         Ok(y)
     }
 
@@ -104,18 +99,17 @@ impl<E: Element> ConvolutionKernel<E> for Cpu {
         let channels = shape.channels;
         let rows = g.len() / channels;
         let mut taps = super::MemoryKernel::<E>::zeros(self, rows * 9 * channels)?;
-        for (row, g) in g.chunks_exact(channels).enumerate() {
-            for tap in 0..9 {
-                match (neighbour(row, tap, shape), &mut d_edge) {
-                    (Some(to), _) => taps[(to * 9 + tap) * channels..][..channels].copy_from_slice(g),
-                    (None, Some((weight, offset))) => {
-                        let d = &mut weight[tap_range(*offset, tap, channels)];
-                        d.iter_mut().zip(g).for_each(|(d, &g)| *d += g);
-                    }
-                    (None, None) => {}
+        for_each_tap(rows, shape, |row, tap, neighbour| {
+            let g = &g[row * channels..][..channels];
+            match (neighbour, &mut d_edge) {
+                (Some(to), _) => taps[(to * 9 + tap) * channels..][..channels].copy_from_slice(g),
+                (None, Some((weight, offset))) => {
+                    let d = &mut weight[tap_range(*offset, tap, channels)];
+                    d.iter_mut().zip(g).for_each(|(d, &g)| *d += g);
                 }
+                (None, None) => {}
             }
-        }
+        });
         Ok(taps)
     }
 }
@@ -124,13 +118,24 @@ fn tap_range(offset: usize, tap: usize, channels: usize) -> Range<usize> {
     offset + tap * channels..offset + (tap + 1) * channels
 }
 
-/// The row that `tap` of `row` looks at, if it is inside the picture.
-#[inline]
-fn neighbour(row: usize, tap: usize, shape: ImageShape) -> Option<usize> {
-    let (line, column) = ((row / shape.width) % shape.height, row % shape.width);
-    let (down, right) = (tap / 3, tap % 3);
-    let inside = (1..=shape.height).contains(&(line + down)) && (1..=shape.width).contains(&(column + right));
-    inside.then(|| row + down * shape.width + right - shape.width - 1)
+/// Calls `f` with every row, every tap, and the row that the tap looks at, if that is inside the picture.
+#[inline(always)]
+fn for_each_tap(rows: usize, shape: ImageShape, mut f: impl FnMut(usize, usize, Option<usize>)) {
+    let ImageShape { height, width, .. } = shape;
+    for (line, first) in (0..height).cycle().zip((0..rows).step_by(width)) {
+        for column in 0..width {
+            let row = first + column;
+            for down in 0..3 {
+                let inside = line + down > 0 && line + down <= height;
+                for right in 0..3 {
+                    let inside = inside && column + right > 0 && column + right <= width;
+                    // Up a line and left a column, then down and right.
+                    let neighbour = (row + down * width + right).wrapping_sub(width + 1);
+                    f(row, 3 * down + right, inside.then_some(neighbour));
+                }
+            }
+        }
+    }
 }
 
 #[cfg(feature = "cuda")]

@@ -11,6 +11,7 @@
 //! | `Standardize` | `−a` (the mean) | `−b` (minus the log standard deviation) |
 
 use super::super::{Buffer, Cpu, Element, ImageShape};
+use super::vectorised::vectorised;
 use crate::Result;
 use dfdx::tensor::Storage;
 use serde::{Deserialize, Serialize};
@@ -127,40 +128,75 @@ pub trait CouplingKernel<E: Element>: Storage<E> + Storage<f64> {
     ) -> Result<()>;
 }
 
-/// Shift, scale, ln scale and d(ln scale)/db at one element.
-struct Affine<E> {
-    shift: E,
-    scale: E,
-    log_scale: E,
-    slope: E,
+/// Scale, ln scale and d(ln scale)/db of a run of elements, from their b.
+struct Scales<E> {
+    b: Vec<E>,
+    scale: Vec<E>,
+    log_scale: Vec<E>,
+    slope: Vec<E>,
+}
+
+impl<E: Element> Scales<E> {
+    fn of_length(len: usize) -> Self {
+        let zeros = || vec![E::zero(); len];
+        Self { b: zeros(), scale: zeros(), log_scale: zeros(), slope: zeros() }
+    }
+
+    /// Fills the first elements, one row of `h` after another.
+    fn fill(&mut self, form: CouplingForm, h: &[E]) {
+        let changed = form.changed();
+        let rows = self.b.chunks_exact_mut(changed).zip(h.chunks_exact(form.network_channels()));
+        for (b, h) in rows.take_while(|_| form.map != CouplingMap::Additive) {
+            match form.layout {
+                CouplingLayout::Interleaved => b.iter_mut().zip(h.chunks_exact(2)).for_each(|(b, h)| *b = h[1]),
+                CouplingLayout::Halves => b.copy_from_slice(&h[changed..]),
+            }
+        }
+        let len = h.len() / form.network_channels() * changed;
+        let (scale, log_scale, slope) = (&mut self.scale[..len], &mut self.log_scale[..len], &mut self.slope[..len]);
+        scales(form.map, &self.b[..len], scale, log_scale, slope);
+    }
+}
+
+vectorised! {
+    fn scales<E: Element>(map: CouplingMap, b: &[E], scale: &mut [E], log_scale: &mut [E], slope: &mut [E]) {
+        let one = E::one();
+        let elements = b.iter().zip(scale.iter_mut().zip(log_scale.iter_mut().zip(slope.iter_mut())));
+        match map {
+            CouplingMap::Additive => {
+                scale.fill(one);
+                log_scale.fill(E::zero());
+                slope.fill(E::zero());
+            }
+            CouplingMap::Sigmoid => elements.for_each(|(&b, (scale, (log_scale, slope)))| {
+                let b = b + E::of(2.0);
+                // With e = exp(−|b|) ≤ 1 nothing overflows and nothing cancels.
+                let e = (-b.abs()).exp_in_lanes();
+                let (large, small) = (one / (one + e), e / (one + e));
+                let positive = b >= E::zero();
+                *scale = if positive { large } else { small };
+                *slope = if positive { small } else { large };
+                *log_scale = (if positive { E::zero() } else { b }) - e.ln_1p_in_lanes();
+            }),
+            CouplingMap::Exp => elements.for_each(|(&b, (scale, (log_scale, slope)))| {
+                (*scale, *log_scale, *slope) = (b.exp_in_lanes(), b, one);
+            }),
+            CouplingMap::ClampedTanh { bound } => elements.for_each(|(&b, (scale, (log_scale, slope)))| {
+                let tanh = (b / E::of(bound)).tanh();
+                *log_scale = E::of(bound) * tanh;
+                *scale = (*log_scale).exp_in_lanes();
+                *slope = one - tanh * tanh;
+            }),
+            CouplingMap::Standardize => elements.for_each(|(&b, (scale, (log_scale, slope)))| {
+                (*scale, *log_scale, *slope) = ((-b).exp_in_lanes(), -b, -one);
+            }),
+        }
+    }
 }
 
 impl CouplingMap {
-    #[inline]
-    fn at<E: Element>(self, a: E, b: E) -> Affine<E> {
-        let one = E::one();
-        match self {
-            Self::Additive => Affine { shift: a, scale: one, log_scale: E::zero(), slope: E::zero() },
-            Self::Sigmoid => {
-                let b = b + E::of(2.0);
-                // With e = exp(−|b|) ≤ 1 nothing overflows and nothing cancels.
-                let e = (-b.abs()).exp();
-                let (large, small) = (one / (one + e), e / (one + e));
-                let (scale, slope) = if b >= E::zero() { (large, small) } else { (small, large) };
-                Affine { shift: a, scale, log_scale: b.min(E::zero()) - e.ln_1p(), slope }
-            }
-            Self::Exp => Affine { shift: a, scale: b.exp(), log_scale: b, slope: one },
-            Self::ClampedTanh { bound } => {
-                let tanh = (b / E::of(bound)).tanh();
-                let log_scale = E::of(bound) * tanh;
-                Affine { shift: a, scale: log_scale.exp(), log_scale, slope: one - tanh * tanh }
-            }
-            Self::Standardize => Affine { shift: -a, scale: (-b).exp(), log_scale: -b, slope: -one },
-        }
-    }
-
-    /// d shift / d a.
-    fn shift_slope<E: Element>(self) -> E {
+    /// d shift / d a, which is also the factor from a to the shift.
+    fn shift_factor<E: Element>(self) -> E {
         if self == Self::Standardize { -E::one() } else { E::one() }
     }
 }
@@ -171,14 +207,26 @@ impl CouplingForm {
         if self.map == CouplingMap::Additive { self.changed() } else { 2 * self.changed() }
     }
 
-    /// Where `a` and `b` of the `k`-th changed channel stand in a row of the network's output.
-    #[inline]
-    fn places(&self, k: usize) -> (usize, usize) {
+    /// How far apart the a of neighbouring channels stand in a row of the network's output; the first is its first.
+    fn stride(&self) -> usize {
         match (self.map, self.layout) {
-            (CouplingMap::Additive, _) => (k, k),
-            (_, CouplingLayout::Interleaved) => (2 * k, 2 * k + 1),
-            (_, CouplingLayout::Halves) => (k, self.changed() + k),
+            (CouplingMap::Additive, _) | (_, CouplingLayout::Halves) => 1,
+            (_, CouplingLayout::Interleaved) => 2,
         }
+    }
+
+    /// Where the first b stands, if there is one.
+    fn first_b(&self) -> Option<usize> {
+        match (self.map, self.layout) {
+            (CouplingMap::Additive, _) => None,
+            (_, CouplingLayout::Interleaved) => Some(1),
+            (_, CouplingLayout::Halves) => Some(self.changed()),
+        }
+    }
+
+    /// Rows whose scales are computed together: enough to fill vectors, few enough to stay in the nearest cache.
+    fn block(&self) -> usize {
+        (512 / self.changed().max(1)).clamp(1, self.shape.pixels())
     }
 }
 
@@ -190,33 +238,42 @@ impl<E: Element> CouplingKernel<E> for Cpu {
         h: &Buffer<E, Self>,
         ladj: &mut Buffer<f64, Self>,
     ) -> Result<()> {
-        let (channels, width) = (form.shape.channels, form.network_channels());
+        let (channels, width, block, stride) =
+            (form.shape.channels, form.network_channels(), form.block(), form.stride());
+        let sign = form.map.shift_factor::<E>();
+        let mut scales = Scales::of_length(block * form.changed());
         let images = x.chunks_exact_mut(form.shape.dims()).zip(rows_of_images(h, form));
         for ((x, h), ladj) in images.zip(ladj.iter_mut()) {
-            let mut sum = 0.0;
-            for (x, h) in x.chunks_exact_mut(channels).zip(h.chunks_exact(width)) {
-                let mut row_sum = E::zero();
-                for (k, x) in x[form.start..].iter_mut().enumerate() {
-                    let (a, b) = form.places(k);
-                    let affine = form.map.at(h[a], h[b]);
-                    *x = (*x + affine.shift) * affine.scale;
-                    row_sum += affine.log_scale;
+            for (x, h) in x.chunks_mut(block * channels).zip(h.chunks(block * width)) {
+                scales.fill(form, h);
+                let rows = x.chunks_exact_mut(channels).zip(h.chunks_exact(width));
+                for ((x, h), scale) in rows.zip(scales.scale.chunks_exact(form.changed())) {
+                    let a = h.iter().step_by(stride);
+                    for ((x, &a), &scale) in x[form.start..].iter_mut().zip(a).zip(scale) {
+                        *x = (*x + sign * a) * scale;
+                    }
                 }
-                sum += row_sum.as_f64();
+                let len = h.len() / width * form.changed();
+                *ladj += scales.log_scale[..len].iter().map(|log_scale| log_scale.as_f64()).sum::<f64>();
             }
-            *ladj += sum;
         }
         Ok(())
     }
 
     fn uncouple(&self, form: CouplingForm, y: &mut Buffer<E, Self>, h: &Buffer<E, Self>) -> Result<()> {
-        let (channels, width) = (form.shape.channels, form.network_channels());
+        let (channels, width, block, stride) =
+            (form.shape.channels, form.network_channels(), form.block(), form.stride());
+        let sign = form.map.shift_factor::<E>();
+        let mut scales = Scales::of_length(block * form.changed());
         for (y, h) in y.chunks_exact_mut(form.shape.dims()).zip(rows_of_images(h, form)) {
-            for (y, h) in y.chunks_exact_mut(channels).zip(h.chunks_exact(width)) {
-                for (k, y) in y[form.start..].iter_mut().enumerate() {
-                    let (a, b) = form.places(k);
-                    let affine = form.map.at(h[a], h[b]);
-                    *y = *y / affine.scale - affine.shift;
+            for (y, h) in y.chunks_mut(block * channels).zip(h.chunks(block * width)) {
+                scales.fill(form, h);
+                let rows = y.chunks_exact_mut(channels).zip(h.chunks_exact(width));
+                for ((y, h), scale) in rows.zip(scales.scale.chunks_exact(form.changed())) {
+                    let a = h.iter().step_by(stride);
+                    for ((y, &a), &scale) in y[form.start..].iter_mut().zip(a).zip(scale) {
+                        *y = *y / scale - sign * a;
+                    }
                 }
             }
         }
@@ -232,24 +289,32 @@ impl<E: Element> CouplingKernel<E> for Cpu {
         h: &Buffer<E, Self>,
         d_h: &mut Buffer<E, Self>,
     ) -> Result<()> {
-        let (channels, width) = (form.shape.channels, form.network_channels());
+        let (channels, width, block, stride) =
+            (form.shape.channels, form.network_channels(), form.block(), form.stride());
+        let (sign, changed) = (form.map.shift_factor::<E>(), form.changed());
         let network = form.shape.pixels() * width;
-        let shift_slope = form.map.shift_slope::<E>();
+        let mut scales = Scales::of_length(block * changed);
         let images = y.chunks_exact(form.shape.dims()).zip(g.chunks_exact_mut(form.shape.dims())).zip(g_ladj.iter());
         for (image, ((y, g), &g_ladj)) in images.enumerate() {
             let offset = if h.len() == network { 0 } else { image * network };
             let g_ladj = E::of(g_ladj);
             let (h, d_h) = (&h[offset..][..network], &mut d_h[offset..][..network]);
-            let rows = y.chunks_exact(channels).zip(g.chunks_exact_mut(channels));
-            for ((y, g), (h, d_h)) in rows.zip(h.chunks_exact(width).zip(d_h.chunks_exact_mut(width))) {
-                for (k, (&y, g)) in y[form.start..].iter().zip(&mut g[form.start..]).enumerate() {
-                    let (a, b) = form.places(k);
-                    let affine = form.map.at(h[a], h[b]);
-                    let g_y = *g;
-                    *g = g_y * affine.scale;
-                    d_h[a] += *g * shift_slope;
-                    if form.map != CouplingMap::Additive {
-                        d_h[b] += (g_y * y + g_ladj) * affine.slope;
+            let pixels = y.chunks(block * channels).zip(g.chunks_mut(block * channels));
+            for ((y, g), (h, d_h)) in pixels.zip(h.chunks(block * width).zip(d_h.chunks_mut(block * width))) {
+                scales.fill(form, h);
+                let parts = scales.scale.chunks_exact(changed).zip(scales.slope.chunks_exact(changed));
+                let rows = y.chunks_exact(channels).zip(g.chunks_exact_mut(channels)).zip(d_h.chunks_exact_mut(width));
+                for (((y, g), d_h), (scale, slope)) in rows.zip(parts) {
+                    let (y, g) = (&y[form.start..], &mut g[form.start..]);
+                    if let Some(first) = form.first_b() {
+                        let d_b = d_h[first..].iter_mut().step_by(stride);
+                        for (((&y, &g), d_b), &slope) in y.iter().zip(&*g).zip(d_b).zip(slope) {
+                            *d_b += (g * y + g_ladj) * slope;
+                        }
+                    }
+                    for ((g, d_a), &scale) in g.iter_mut().zip(d_h.iter_mut().step_by(stride)).zip(scale) {
+                        *g *= scale;
+                        *d_a += *g * sign;
                     }
                 }
             }
@@ -308,7 +373,8 @@ mod tests {
     #[test]
     fn log_sigmoid_neither_cancels_nor_overflows() {
         for b in [-800.0, -40.0, -2.0, 0.0, 3.0, 40.0, 800.0] {
-            let affine = CouplingMap::Sigmoid.at(0.0_f64, b - 2.0);
+            let (mut scale, mut log_scale, mut slope) = ([0.0], [0.0], [0.0]);
+            scales(CouplingMap::Sigmoid, &[b - 2.0_f64], &mut scale, &mut log_scale, &mut slope);
             // ln sigmoid(b) = −ln(1 + e^−b), by its series where the direct form would lose it.
             let expected = if b > 30.0 {
                 -(-b).exp()
@@ -317,8 +383,8 @@ mod tests {
             } else {
                 -(1.0 + (-b).exp()).ln()
             };
-            assert!((affine.log_scale - expected).abs() <= 1e-13 * expected.abs(), "{b}: {}", affine.log_scale);
-            assert!(affine.scale >= 0.0 && affine.scale <= 1.0 && affine.slope >= 0.0 && affine.slope <= 1.0);
+            assert!((log_scale[0] - expected).abs() <= 1e-13 * expected.abs(), "{b}: {log_scale:?}");
+            assert!((0.0..=1.0).contains(&scale[0]) && (0.0..=1.0).contains(&slope[0]));
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Buffers: moving them, filling them, adding them.
 
 use super::super::{Buffer, Cpu, Element};
+use super::vectorised::vectorised;
 use crate::{Error, Result};
 use dfdx::tensor::Storage;
+use rayon::prelude::*;
 
 /// Buffers of `E` on a device.
 pub trait MemoryKernel<E: Element>: Storage<E> {
@@ -16,6 +18,8 @@ pub trait MemoryKernel<E: Element>: Storage<E> {
     fn fill(&self, buffer: &mut Buffer<E, Self>, value: E) -> Result<()>;
     /// `y += x`.
     fn add_assign(&self, y: &mut Buffer<E, Self>, x: &Buffer<E, Self>) -> Result<()>;
+    /// As [`MemoryKernel::add_assign`], for large buffers: all workers take part.
+    fn accumulate(&self, y: &mut Buffer<E, Self>, x: &Buffer<E, Self>) -> Result<()>;
     /// `y += value`, every element.
     fn add_scalar(&self, y: &mut Buffer<E, Self>, value: f64) -> Result<()>;
     /// `Σ x²`, in f64.
@@ -24,6 +28,15 @@ pub trait MemoryKernel<E: Element>: Storage<E> {
     fn scale(&self, y: &mut Buffer<E, Self>, factor: f64) -> Result<()>;
     /// `max |a − b|` and `max |b|`; NaN if either holds one.
     fn max_difference(&self, a: &Buffer<E, Self>, b: &Buffer<E, Self>) -> Result<(f64, f64)>;
+}
+
+/// Elements that a worker takes at a time.
+const CHUNK: usize = 1 << 14;
+
+vectorised! {
+    fn add_assign<E: Element>(y: &mut [E], x: &[E]) {
+        y.iter_mut().zip(x).for_each(|(y, &x)| *y += x);
+    }
 }
 
 impl<E: Element> MemoryKernel<E> for Cpu {
@@ -47,7 +60,12 @@ impl<E: Element> MemoryKernel<E> for Cpu {
     }
 
     fn add_assign(&self, y: &mut Buffer<E, Self>, x: &Buffer<E, Self>) -> Result<()> {
-        y.iter_mut().zip(x.iter()).for_each(|(y, &x)| *y += x);
+        add_assign(y, x);
+        Ok(())
+    }
+
+    fn accumulate(&self, y: &mut Buffer<E, Self>, x: &Buffer<E, Self>) -> Result<()> {
+        y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(y, x)| add_assign(y, x));
         Ok(())
     }
 
@@ -57,7 +75,9 @@ impl<E: Element> MemoryKernel<E> for Cpu {
     }
 
     fn sum_of_squares(&self, x: &Buffer<E, Self>) -> Result<f64> {
-        Ok(x.iter().map(|x| x.as_f64() * x.as_f64()).sum())
+        // Chunks are summed one after the other, so the sum does not depend on the workers.
+        let squares = |x: &[E]| x.iter().map(|x| x.as_f64() * x.as_f64()).sum::<f64>();
+        Ok(x.par_chunks(CHUNK).map(squares).collect::<Vec<_>>().into_iter().sum())
     }
 
     fn scale(&self, y: &mut Buffer<E, Self>, factor: f64) -> Result<()> {
@@ -102,6 +122,9 @@ mod cuda {
         }
         fn add_assign(&self, _: &mut Buffer<E, Self>, _: &Buffer<E, Self>) -> Result<()> {
             not_yet("add_assign")
+        }
+        fn accumulate(&self, _: &mut Buffer<E, Self>, _: &Buffer<E, Self>) -> Result<()> {
+            not_yet("accumulate")
         }
         fn add_scalar(&self, _: &mut Buffer<E, Self>, _: f64) -> Result<()> {
             not_yet("add_scalar")

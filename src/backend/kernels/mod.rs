@@ -11,6 +11,7 @@ mod memory;
 mod optimizer;
 mod product;
 mod squeeze;
+mod vectorised;
 
 pub use channel::ChannelKernel;
 pub use convolution::ConvolutionKernel;
