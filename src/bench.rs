@@ -7,6 +7,7 @@ use crate::flow::spec::Memory;
 use crate::flow::{Batch, Dequantize, Flow, FlowFile, Registry};
 use crate::noise::{NoiseKey, Purpose};
 use crate::train::OptimizerState;
+use dfdx::tensor::Cache;
 use rand::Rng;
 use serde::Serialize;
 use std::time::Instant;
@@ -51,8 +52,9 @@ pub struct Report {
 /// Whatever computing with the flow reports.
 pub fn bench(file: &FlowFile, batch: usize, seconds: f64) -> Result<Report> {
     let device = Cpu::default();
+    device.enable_cache();
     let mut flow = Flow::<f32, Cpu>::build(file, &Registry::default(), &Initializer::new(&device, 0))?;
-    let multiply_adds = flow.summary(file)?.multiply_adds as f64;
+    let multiply_adds = flow.summary(&device, file)?.multiply_adds as f64;
     let data = random_images(&flow, batch);
     let numbers: Vec<u64> = (0..batch as u64).collect();
     let at = |step: u64| Batch {

@@ -189,6 +189,17 @@ pub trait Bijector<E: Element, D: Device<E>>: Parameters<E, D> + Send + Sync {
         0
     }
 
+    /// Elements of all that [`Bijector::forward_keeping`] keeps of one image; the input by default.
+    fn kept(&self, input: ImageShape) -> usize {
+        input.dims()
+    }
+
+    /// Elements in use at the peak of [`Bijector::pull_back`], for one image; by default four images: output, input and
+    /// their gradients.
+    fn working_set(&self, input: ImageShape) -> usize {
+        4 * input.dims()
+    }
+
     /// Elements of its largest intermediate result, for one image.
     fn activation(&self, input: ImageShape) -> usize {
         input.dims()

@@ -19,7 +19,7 @@ fn parameters_are_the_reference_codes() {
         ("glow-imagenet64", 112_377_540),
     ] {
         let (file, flow) = blank(name);
-        assert_eq!(flow.summary(&file).unwrap().parameters, parameters, "{name}");
+        assert_eq!(flow.summary(&Cpu::default(), &file).unwrap().parameters, parameters, "{name}");
     }
 }
 
@@ -27,7 +27,7 @@ fn parameters_are_the_reference_codes() {
 fn what_check_counts_is_what_the_built_model_holds() {
     for name in ["digits", "reverse-additive", "shuffle-affine"] {
         let (file, flow) = blank(name);
-        let summary = flow.summary(&file).unwrap();
+        let summary = flow.summary(&Cpu::default(), &file).unwrap();
         let device = Cpu::default();
         let built = Flow::<f32, Cpu>::build(&file, &Registry::default(), &Initializer::new(&device, 0)).unwrap();
         let mut values = 0;

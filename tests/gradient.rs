@@ -4,7 +4,7 @@ use flowstone::backend::{Cpu, Initializer};
 use flowstone::flow::spec::Memory;
 use flowstone::flow::{Batch, Dequantize, Flow, FlowFile, Registry};
 use flowstone::noise::{NoiseKey, Purpose};
-use flowstone::{Parameters, Result};
+use flowstone::{ParameterGradients, Parameters, Result, laws};
 use rand::Rng;
 use rand_distr::StandardNormal;
 
@@ -98,25 +98,53 @@ fn the_gradient_is_the_losses_along_every_parameter() {
     }
 }
 
+/// Equal to 1e-8 of the largest element of each parameter.
+fn assert_same(flow: &Flow<f64, Cpu>, a: &ParameterGradients<f64, Cpu>, b: &ParameterGradients<f64, Cpu>) {
+    flow.visit("", &mut |name, parameter| {
+        let (Some(a), Some(b)) = (a.get(parameter.id()), b.get(parameter.id())) else { return };
+        let size = b.iter().map(|b| b.abs()).fold(0.0, f64::max);
+        let difference = a.iter().zip(b.iter()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(difference <= 1e-8 * size, "{name}: {difference:e} of {size:e}");
+    });
+}
+
+#[test]
+fn a_budget_between_stores_some_levels_and_inverts_others() -> Result<()> {
+    let level = "Squeeze(), Repeat(2, [ActNorm(), InvertibleConv(), AffineCoupling(width: 128)])";
+    let text = format!(
+        "Flow(image: (height: 32, width: 32, channels: 3), layers: [{level}, Split(), {level}, Split(), {level}])"
+    );
+    let device = Cpu::default();
+    let file = FlowFile::parse("levels", text)?;
+    let mut flow = Flow::<f64, Cpu>::build(&file, &Registry::default(), &Initializer::new(&device, 3))?;
+    laws::randomize(&mut flow, &device, 1, 0.01)?;
+    flow.prepare(&device)?;
+    let levels: Vec<u8> = (0..2 * 3072).map(|i| (i * 89 % 256) as u8).collect();
+    let batch = Batch { levels: &levels, labels: None, numbers: &[0, 1], dequantize: Dequantize::Midpoint };
+    let stored = flow.gradient(&device, &batch, Memory::Store)?;
+    for mib in [1, 2, 3, 4, 8] {
+        let some = flow.gradient(&device, &batch, Memory::Auto { mib })?;
+        assert_same(&flow, &some.gradients, &stored.gradients);
+    }
+    Ok(())
+}
+
 #[test]
 fn inverting_and_storing_give_the_same_gradient() -> Result<()> {
     for prior in PRIORS {
         let flow = flow(prior);
         with_batch(|batch| {
             let device = Cpu::default();
-            let inverted = flow.gradient(&device, batch, Memory::Invert)?;
             let stored = flow.gradient(&device, batch, Memory::Store)?;
-            assert_eq!(inverted.log_prob, stored.log_prob);
-            assert!(inverted.drift > 0.0 && inverted.drift < 1e-12, "{}", inverted.drift);
-            flow.visit("", &mut |name, parameter| {
-                let (Some(a), Some(b)) = (inverted.gradients.get(parameter.id()), stored.gradients.get(parameter.id()))
-                else {
-                    return;
-                };
-                let size = b.iter().map(|b| b.abs()).fold(0.0, f64::max);
-                let difference = a.iter().zip(b.iter()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-                assert!(difference <= 1e-8 * size, "{prior}, {name}: {difference:e} of {size:e}");
-            });
+            assert_eq!(stored.drift, 0.0);
+            // A budget of nothing inverts every level; one of everything stores every level.
+            for memory in [Memory::Invert, Memory::Auto { mib: 0 }, Memory::Auto { mib: 1 << 20 }] {
+                let other = flow.gradient(&device, batch, memory)?;
+                assert_eq!(other.log_prob, stored.log_prob);
+                assert_eq!(other.drift > 0.0, memory != Memory::Auto { mib: 1 << 20 });
+                assert!(other.drift < 1e-12, "{}", other.drift);
+                assert_same(&flow, &other.gradients, &stored.gradients);
+            }
             Result::<()>::Ok(())
         })?;
     }

@@ -30,6 +30,9 @@ static ALLOCATOR: Counting = Counting;
 
 const WORKERS: usize = 2;
 
+/// What the flow says of itself.
+static PREDICTED: AtomicUsize = AtomicUsize::new(0);
+
 /// Bytes at the peak of a gradient over what was held before, without the workers' gradient buffers, which are as
 /// large as the parameters.
 fn peak(depth: usize, memory: Memory) -> usize {
@@ -47,6 +50,8 @@ fn peak(depth: usize, memory: Memory) -> usize {
     let batch = Batch { levels: &levels, labels: None, numbers: &[0, 1, 2, 3], dequantize };
     // Workers of its own, so that no buffer is left from another measurement.
     let workers = rayon::ThreadPoolBuilder::new().num_threads(WORKERS).build().unwrap();
+    // Four images for two workers: two each, so all four are in work.
+    PREDICTED.store(4 * flow.training_bytes_per_image(), Relaxed);
     let before = HELD.load(Relaxed);
     PEAK.store(before, Relaxed);
     workers.install(|| flow.gradient(&device, &batch, memory)).unwrap();
@@ -58,6 +63,11 @@ fn by_inversion_memory_does_not_grow_with_depth_and_stored_it_does() {
     let (shallow, deep) = (peak(8, Memory::Invert), peak(64, Memory::Invert));
     println!("inverting: {shallow} bytes at K = 8, {deep} at K = 64");
     assert!((deep as f64) < 1.1 * shallow as f64, "{shallow} bytes at K = 8, {deep} at K = 64");
+    let predicted = PREDICTED.load(Relaxed);
+    println!("predicted: {predicted}");
+    // The library of products holds up to two MiB a worker: operands packed, and a slab the size of a core's cache.
+    let bound = predicted + WORKERS * (2 << 20);
+    assert!((predicted..bound).contains(&deep), "{deep} bytes, predicted {predicted} to {bound}");
     let (shallow, deep) = (peak(4, Memory::Store), peak(8, Memory::Store));
     println!("storing: {shallow} bytes at K = 4, {deep} at K = 8");
     assert!(deep as f64 > 1.4 * shallow as f64, "the counter is blind: {shallow} bytes at K = 4, {deep} at K = 8");

@@ -14,7 +14,7 @@ pub mod linear_algebra;
 mod parameter;
 mod shards;
 
-pub use clock::time_in_products;
+pub use clock::{in_product, time_in_products};
 pub use dfdx::tensor::Cpu;
 #[cfg(feature = "cuda")]
 pub use dfdx::tensor::Cuda;

@@ -190,6 +190,14 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Chain<E, D> {
         self.over_shapes(input, |layer, shape| layer.multiply_adds(shape)).iter().sum()
     }
 
+    fn kept(&self, input: ImageShape) -> usize {
+        self.over_shapes(input, |layer, shape| layer.kept(shape)).iter().sum()
+    }
+
+    fn working_set(&self, input: ImageShape) -> usize {
+        self.over_shapes(input, |layer, shape| layer.working_set(shape)).into_iter().max().unwrap_or(input.dims())
+    }
+
     fn activation(&self, input: ImageShape) -> usize {
         self.over_shapes(input, |layer, shape| layer.activation(shape)).into_iter().max().unwrap_or(input.dims())
     }

@@ -202,6 +202,16 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
         input.pixels() as u64 * self.net.multiply_adds_per_pixel()
     }
 
+    fn kept(&self, input: ImageShape) -> usize {
+        input.pixels() * (self.channels + self.net.channels().1 + self.net.kept_channels())
+    }
+
+    /// The network's, output and gradient, half of each for the network's input, and the network's output, kept twice,
+    /// with its gradient.
+    fn working_set(&self, input: ImageShape) -> usize {
+        input.pixels() * (self.net.working_channels() + 4 * self.channels + 3 * self.net.channels().1)
+    }
+
     fn activation(&self, input: ImageShape) -> usize {
         input.pixels() * self.net.width().max(self.channels)
     }

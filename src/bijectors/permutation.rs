@@ -134,4 +134,8 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Permutation<E, D> {
     ) -> Result<Image<E, D>> {
         self.inverse(&cotangent.image)
     }
+
+    fn kept(&self, _: ImageShape) -> usize {
+        0
+    }
 }

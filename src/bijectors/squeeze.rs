@@ -87,4 +87,8 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Squeeze {
     ) -> Result<Image<E, D>> {
         self.inverse(&cotangent.image)
     }
+
+    fn kept(&self, _: ImageShape) -> usize {
+        0
+    }
 }

@@ -20,8 +20,9 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<()> {
     let file = FlowFile::read(&args.flow)?;
-    let flow = Flow::<f32, Cpu>::build(&file, &Registry::default(), &Initializer::blank(&Cpu::default()))?;
-    let summary = flow.summary(&file)?;
+    let device = Cpu::default();
+    let flow = Flow::<f32, Cpu>::build(&file, &Registry::default(), &Initializer::blank(&device))?;
+    let summary = flow.summary(&device, &file)?;
     if args.json { print_json(&summary) } else { print(&table(&summary, args.all)) }
 }
 
@@ -86,6 +87,17 @@ fn table(summary: &Summary, all: bool) -> String {
     lines.push(String::new());
     let latents: Vec<String> = summary.latents.iter().map(|(name, s)| format!("{name} {}", shape(*s))).collect();
     lines.push(format!("latents: {}", latents.join(", ")));
+    let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
+    lines.push(format!(
+        "training by inversion, f32, beside the parameters: {:.1} MiB for each image in work, {} at a time in each \
+         thread, and about 2 MiB a thread for products",
+        mib(summary.training_bytes_per_image),
+        summary.images_in_work
+    ));
+    lines.push(format!(
+        "parameters: {:.1} MiB, four times for weights, moments and averages, and gradients once for each thread",
+        mib(4 * summary.parameters)
+    ));
     lines.join("\n")
 }
 

@@ -5,6 +5,7 @@ use crate::data::{self, DataSet, Images};
 use crate::flow::FlowFile;
 use crate::{Error, Result};
 use clap::ValueEnum;
+use dfdx::tensor::Cache;
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
@@ -34,7 +35,11 @@ impl DeviceChoice {
     /// The device, if this program can compute on it.
     pub fn open(self) -> Result<Cpu> {
         match self {
-            Self::Cpu => Ok(Cpu::default()),
+            Self::Cpu => {
+                let device = Cpu::default();
+                device.enable_cache();
+                Ok(device)
+            }
             Self::Cuda(_) if cfg!(feature = "cuda") => Err(Error::NotYet {
                 device: "cuda",
                 what: "its kernels are not written in this version; use --device cpu",

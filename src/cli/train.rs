@@ -57,6 +57,8 @@ enum MemoryChoice {
     Invert,
     /// Keep them from the forward pass
     Store,
+    /// Keep those that fit a budget, rebuild the rest
+    Auto,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -121,6 +123,7 @@ fn overridden(args: &Args, file: FlowFile) -> Result<FlowFile> {
         recipe.memory = match memory {
             MemoryChoice::Invert => Memory::Invert,
             MemoryChoice::Store => Memory::Store,
+            MemoryChoice::Auto => Memory::Auto { mib: 1024 },
         };
     }
     if spec == file.spec { Ok(file) } else { FlowFile::from_spec(file.name, &spec) }

@@ -9,7 +9,7 @@
 //! one kept: their largest difference, relative to the image's size where that exceeds 1, is the *drift*. The true image
 //! then takes the rebuilt one's place, so errors do not travel from level to level.
 
-use super::{Dequantize, Encoded, Flow, dequantize};
+use super::{Dequantize, Encoded, Flow, Level, dequantize};
 use crate::Result;
 use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Image, ParameterGradients, PerSample};
@@ -97,6 +97,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
     /// As [`Flow::log_prob_of`]; a class-conditional flow needs labels.
     pub fn gradient(&self, device: &D, batch: &Batch, memory: Memory) -> Result<GradientOutcome<E, D>> {
         let count = batch.numbers.len();
+        let stored = self.stored_levels(memory, count);
         let shards = device.over_shards(count, device.shard_images(self.activation()), |device, ranges| {
             let mut outcome = GradientOutcome {
                 gradients: ParameterGradients::zeros(device, self)?,
@@ -106,7 +107,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             };
             for range in ranges {
                 let (x, labels) = (self.images(device, batch, range)?, self.labels(batch, range));
-                self.add_gradient(x, labels, count, memory, &mut outcome)?;
+                self.add_gradient(x, labels, count, &stored, &mut outcome)?;
             }
             Ok(outcome)
         })?;
@@ -119,13 +120,34 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         Ok(total)
     }
 
+    /// Which levels keep their activations, when `images` are in work at a time.
+    fn stored_levels(&self, memory: Memory, images: usize) -> Vec<bool> {
+        let mib = match memory {
+            Memory::Invert => 0,
+            Memory::Store => usize::MAX,
+            Memory::Auto { mib } => mib,
+        };
+        let mut left = mib.saturating_mul(1 << 20);
+        let bytes = |level: &Level<E, D>| level.chain.kept(level.input).saturating_mul(images * size_of::<E>());
+        let saved = |level: &Level<E, D>| level.chain.multiply_adds(level.input) as f64 / bytes(level).max(1) as f64;
+        let mut order: Vec<usize> = (0..self.levels.len()).collect();
+        order.sort_by(|&a, &b| saved(&self.levels[b]).total_cmp(&saved(&self.levels[a])));
+        let mut stored = vec![false; self.levels.len()];
+        for i in order {
+            let bytes = bytes(&self.levels[i]);
+            stored[i] = mib > 0 && bytes <= left;
+            left = left.saturating_sub(if stored[i] { bytes } else { 0 });
+        }
+        stored
+    }
+
     /// Adds the gradient of one shard, whose images weigh `1/count` each.
     fn add_gradient(
         &self,
         x: Image<E, D>,
         labels: Option<&[usize]>,
         count: usize,
-        memory: Memory,
+        stored: &[bool],
         outcome: &mut GradientOutcome<E, D>,
     ) -> Result<()> {
         let device = x.device().clone();
@@ -133,7 +155,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         let by_density = PerSample::from_host(&device, &by_log_prob)?;
         let grads = &mut outcome.gradients;
 
-        let (mut encoded, mut trail) = self.to_top_keeping(x, memory)?;
+        let (mut encoded, trail) = self.to_top_keeping(x, stored)?;
         outcome.log_prob.extend(self.top_log_prob(&encoded, labels)?);
 
         let (z, _) = self.top.standardize(encoded.top, labels)?;
@@ -147,85 +169,80 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             outcome.cross_entropy.extend(bits);
             g.add_assign(&d_y)?;
         }
-        for level in self.levels.iter().rev() {
-            let mut kept = trail.pop();
-            if let (Some(split), Some(z)) =
-                (&level.split, if level.split.is_some() { encoded.factored.pop() } else { None })
-            {
+        for (level, Trail { input, kept }) in self.levels.iter().zip(trail).rev() {
+            let (kept_chain, mut kept_split) = match kept {
+                Some((chain, split)) => (Some(chain), split),
+                None => (None, None),
+            };
+            if let (Some(split), Some(z)) = (&level.split, encoded.factored.pop_if(|_| level.split.is_some())) {
                 let d_z = device.normal_log_density_gradient(z.data(), by_density.data())?;
                 let d_z = Image::from_buffer(&device, z.batch(), z.shape(), d_z);
                 let cotangent = Cotangent::with_ladj_of(g.concat_channels(&d_z)?, shared.clone());
-                if let Some(Trail::Stored { split: Some(kept), .. }) = &mut kept {
-                    let kept = std::mem::replace(kept, Kept::images([]));
-                    g = split.prior.pull_back_kept(kept, cotangent, grads)?;
-                } else {
-                    (y, g) = split.prior.pull_back(y.concat_channels(&z)?, cotangent, grads)?;
+                match kept_split.take() {
+                    Some(kept) => g = split.prior.pull_back_kept(kept, cotangent, grads)?,
+                    None => (y, g) = split.prior.pull_back(y.concat_channels(&z)?, cotangent, grads)?,
                 }
             }
             let cotangent = Cotangent::with_ladj_of(g, shared.clone());
-            match kept {
-                Some(Trail::Stored { chain, .. }) => g = level.chain.pull_back_kept(chain, cotangent, grads)?,
-                Some(Trail::Border(true_x)) => {
+            match kept_chain {
+                Some(kept) => g = level.chain.pull_back_kept(kept, cotangent, grads)?,
+                None => {
                     let (rebuilt, d_x) = level.chain.pull_back(y, cotangent, grads)?;
-                    let (difference, size) = MemoryKernel::<E>::max_difference(&device, rebuilt.data(), true_x.data())?;
+                    let (difference, size) = MemoryKernel::<E>::max_difference(&device, rebuilt.data(), input.data())?;
                     outcome.drift = worse(outcome.drift, difference / size.max(1.0));
-                    (y, g) = (true_x, d_x);
+                    g = d_x;
                 }
-                None => g = level.chain.pull_back(y.clone(), cotangent, grads)?.1,
             }
+            y = input;
         }
         Ok(())
     }
 
     /// The way to the top, keeping what the way back needs.
-    fn to_top_keeping(&self, x: Image<E, D>, memory: Memory) -> Result<(Encoded<E, D>, Vec<Trail<E, D>>)> {
+    fn to_top_keeping(&self, x: Image<E, D>, stored: &[bool]) -> Result<(Encoded<E, D>, Vec<Trail<E, D>>)> {
         x.expect_shape("flow", self.image)?;
         let mut log_density = PerSample::zeros(x.device(), x.batch())?;
         let (mut factored, mut trail, mut x) = (Vec::new(), Vec::new(), x);
-        for level in &self.levels {
-            let stored = match memory {
-                Memory::Invert => {
-                    trail.push(Trail::Border(x.clone()));
-                    let (y, ladj) = level.chain.forward_and_ladj(x)?;
-                    log_density.add_assign(&ladj)?;
-                    x = y;
-                    None
-                }
-                Memory::Store => {
-                    let (y, ladj, kept) = level.chain.forward_keeping(x)?;
-                    log_density.add_assign(&ladj)?;
-                    x = y;
-                    Some(kept)
-                }
-            };
+        for (level, &stored) in self.levels.iter().zip(stored) {
+            let input = x.clone();
+            let (y, ladj, kept_chain) = forward(&level.chain, x, stored)?;
+            log_density.add_assign(&ladj)?;
+            x = y;
             let mut kept_split = None;
             if let Some(split) = &level.split {
-                let (y, ladj) = if stored.is_some() {
-                    let (y, ladj, kept) = split.prior.forward_keeping(x)?;
-                    kept_split = Some(kept);
-                    (y, ladj)
-                } else {
-                    split.prior.forward_and_ladj(x)?
-                };
+                let (y, ladj, kept) = forward(&split.prior, x, stored)?;
                 log_density.add_assign(&ladj)?;
+                kept_split = kept;
                 let half = y.shape().channels / 2;
                 let z = y.channels(half, half)?;
                 z.device().normal_log_density(z.data(), log_density.data_mut())?;
                 factored.push(z);
                 x = y.channels(0, half)?;
             }
-            if let Some(chain) = stored {
-                trail.push(Trail::Stored { chain, split: kept_split });
-            }
+            trail.push(Trail { input, kept: kept_chain.map(|chain| (chain, kept_split)) });
         }
         Ok((Encoded { factored, top: x, log_density }, trail))
     }
 }
 
+/// One bijector forward, keeping what its gradient needs or nothing.
+fn forward<E: Element, D: Device<E>>(
+    bijector: &dyn Bijector<E, D>,
+    x: Image<E, D>,
+    keep: bool,
+) -> Result<(Image<E, D>, PerSample<D>, Option<Kept<E, D>>)> {
+    if keep {
+        let (y, ladj, kept) = bijector.forward_keeping(x)?;
+        return Ok((y, ladj, Some(kept)));
+    }
+    let (y, ladj) = bijector.forward_and_ladj(x)?;
+    Ok((y, ladj, None))
+}
+
 /// What the forward pass leaves of a level for the backward pass.
-enum Trail<E: Element, D: Device<E>> {
-    /// The image that entered it.
-    Border(Image<E, D>),
-    /// What its layers keep.
-    Stored { chain: Kept<E, D>, split: Option<Kept<E, D>> },
+struct Trail<E: Element, D: Device<E>> {
+    /// The image that entered it: where rebuilding begins in the level before, and what ends it in this one.
+    input: Image<E, D>,
+    /// What its layers and its split keep, where activations are stored.
+    kept: Option<(Kept<E, D>, Option<Kept<E, D>>)>,
 }

@@ -231,6 +231,19 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         Ok(None)
     }
 
+    /// Bytes that a training step by inversion needs for each image in work, beside the parameters: at every level its
+    /// border and the largest working set of its layers (buffers of one level do not serve another), and the latents.
+    /// It does not depend on depth.
+    pub fn training_bytes_per_image(&self) -> usize {
+        let level = |level: &Level<E, D>| level.input.dims() + level.chain.working_set(level.input);
+        size_of::<E>() * (self.image.dims() + self.levels.iter().map(level).sum::<usize>())
+    }
+
+    /// Images in work at a time in each worker.
+    pub fn images_in_work(&self, device: &D) -> usize {
+        device.shard_images(self.activation())
+    }
+
     /// Elements of the largest activation of one image.
     pub fn activation(&self) -> usize {
         self.levels.iter().map(|level| level.chain.activation(level.input)).max().unwrap_or(self.image.dims())

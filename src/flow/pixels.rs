@@ -5,9 +5,10 @@
 //! level = ⌊(x + 1/2) · bins⌋          clamped to 0 … bins − 1
 //! ```
 
-use crate::Result;
+use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Image, ImageShape};
 use crate::noise::NoiseKey;
+use crate::{Error, Result};
 
 /// Where in its bin a grey level is put.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,15 +32,22 @@ pub fn dequantize<E: Element, D: Device<E>>(
     how: Dequantize,
 ) -> Result<Image<E, D>> {
     let dims = shape.dims();
-    let mut values = Vec::with_capacity(levels.len());
-    let mut noise = vec![0.5; dims];
-    for (levels, number) in levels.chunks_exact(dims).zip(numbers) {
+    if !levels.len().is_multiple_of(dims) {
+        let (expected, found) = (format!("images of {shape}"), format!("{} grey levels", levels.len()));
+        return Err(Error::Shape { layer: "image".into(), expected, found });
+    }
+    let mut x = Image::zeros(device, levels.len() / dims, shape)?;
+    let (mut noise, mut values) = (vec![0.5; dims], vec![E::zero(); dims]);
+    for (image, (levels, number)) in levels.chunks_exact(dims).zip(numbers).enumerate() {
         if let Dequantize::Uniform(key) = how {
             key.uniform(number, &mut noise);
         }
-        values.extend(levels.iter().zip(&noise).map(|(&l, u)| E::of((f64::from(l) + u) / f64::from(bins) - 0.5)));
+        for (value, (&level, u)) in values.iter_mut().zip(levels.iter().zip(&noise)) {
+            *value = E::of((f64::from(level) + u) / f64::from(bins) - 0.5);
+        }
+        MemoryKernel::<E>::write(device, x.data_mut(), image * dims, &values)?;
     }
-    Image::from_host(device, levels.len() / dims, shape, &values)
+    Ok(x)
 }
 
 /// The grey levels nearest to images. What is not a number becomes 0.

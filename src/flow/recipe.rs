@@ -210,6 +210,10 @@ impl Averaging {
     }
 }
 
+fn gibibyte() -> usize {
+    1024
+}
+
 fn one() -> f64 {
     1.0
 }
@@ -223,4 +227,11 @@ pub enum Memory {
     Invert,
     /// `Store`: the forward pass keeps them.
     Store,
+    /// `Auto()`: the forward pass keeps those of as many levels as fit a budget, the dearest to rebuild first; the
+    /// others are rebuilt.
+    Auto {
+        /// The budget for all workers together, in MiB. Default 1024.
+        #[serde(default = "gibibyte")]
+        mib: usize,
+    },
 }

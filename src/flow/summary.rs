@@ -38,6 +38,10 @@ pub struct Summary {
     pub parameters: usize,
     /// Multiply-adds for one image in the forward direction, together.
     pub multiply_adds: u64,
+    /// Bytes that a training step by inversion needs for each image in work, beside the parameters.
+    pub training_bytes_per_image: usize,
+    /// Images in work at a time in each worker.
+    pub images_in_work: usize,
 }
 
 fn list(shape: ImageShape) -> [usize; 3] {
@@ -49,7 +53,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
     ///
     /// # Errors
     /// None for a flow that was built; shapes are inferred again.
-    pub fn summary(&self, file: &FlowFile) -> Result<Summary> {
+    pub fn summary(&self, device: &D, file: &FlowFile) -> Result<Summary> {
         let mut layers = Vec::new();
         for level in &self.levels {
             let mut shape = level.input;
@@ -85,6 +89,8 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             bins: self.bins,
             latents: self.latent_shapes().into_iter().map(|(name, shape)| (name, list(shape))).collect(),
             parameters: self.trained_count(),
+            training_bytes_per_image: self.training_bytes_per_image(),
+            images_in_work: self.images_in_work(device),
             multiply_adds: layers.iter().map(|layer| layer.multiply_adds).sum(),
             layers,
         })

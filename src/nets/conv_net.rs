@@ -211,7 +211,7 @@ impl<E: Element, D: Device<E>> Net<E, D> for ConvNet<E, D> {
         let (h, h2, h1, x) = (kept.pop()?, kept.pop()?, kept.pop()?, kept.pop()?);
         let (device, rows, width) = (x.device(), x.rows(), self.options.width);
 
-        let mut g2 = self.conv3.pull_back(Kept::images([h2.clone(), h]), g, grads)?;
+        let mut g2 = self.conv3.gradient(&h2, &h, g, grads)?;
         self.norm2.relu_gradient(&h2, &mut g2, grads)?;
         let square = (width, rows, width);
         let d_conv2 = grads.slot(&self.conv2)?;
@@ -254,6 +254,15 @@ impl<E: Element, D: Device<E>> Net<E, D> for ConvNet<E, D> {
     fn multiply_adds_per_pixel(&self) -> u64 {
         let width = self.options.width;
         (self.unfolded() * width + width * width) as u64 + self.conv3.multiply_adds_per_pixel()
+    }
+
+    fn kept_channels(&self) -> usize {
+        self.input + 2 * self.options.width + self.conv3.channels().1
+    }
+
+    /// Both hidden layers and their gradients, the unfolded input, and the taps of the output.
+    fn working_channels(&self) -> usize {
+        4 * self.options.width + self.unfolded() + 9 * self.conv3.channels().1
     }
 
     fn width(&self) -> usize {

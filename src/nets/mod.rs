@@ -50,6 +50,19 @@ pub trait Net<E: Element, D: Device<E>>: Parameters<E, D> + Send + Sync {
         0
     }
 
+    /// Channels of all that [`Net::forward_keeping`] keeps; input and output by default.
+    fn kept_channels(&self) -> usize {
+        let (input, output) = self.channels();
+        input + output
+    }
+
+    /// Channels of all that is in use at the peak of [`Net::pull_back`], beside its input and output; by default nine of
+    /// each, for a 3×3 convolution unfolded.
+    fn working_channels(&self) -> usize {
+        let (input, output) = self.channels();
+        9 * (input + output)
+    }
+
     /// Channels of its widest intermediate result.
     fn width(&self) -> usize {
         let (input, output) = self.channels();

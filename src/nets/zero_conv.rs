@@ -54,6 +54,29 @@ impl<E: Element, D: Device<E>> ZeroConv<E, D> {
         Ok(conv)
     }
 
+    /// The gradient with respect to the input `x`, from the output `y` and the gradient with respect to it.
+    pub(super) fn gradient(
+        &self,
+        x: &Image<E, D>,
+        y: &Image<E, D>,
+        mut g: Image<E, D>,
+        grads: &mut ParameterGradients<E, D>,
+    ) -> Result<Image<E, D>> {
+        let device = x.device();
+        let [d_bias, d_logs] = grads.slots(&self.bias, &self.logs)?;
+        device.affine_gradient(y.data(), g.data_mut(), &self.gain, self.factor, d_bias, d_logs)?;
+        let d_weight = grads.slot(&self.weight)?;
+        let edge = if self.edge { Some((&mut *d_weight, self.edge_offset())) } else { None };
+        let taps = device.spread_taps(g.data(), g.shape(), edge)?;
+        let (rows, width) = (x.rows(), 9 * self.output);
+        let by_weight = (self.input, rows, width);
+        device.product(by_weight, Operand::Transposed(x.data()), Operand::Plain(&taps), d_weight, true)?;
+        let mut d_x = Image::zeros(device, x.batch(), x.shape())?;
+        let (taps, weight) = (Operand::Plain(&taps), Operand::Transposed(self.weight.data()));
+        device.product((rows, width, self.input), taps, weight, d_x.data_mut(), false)?;
+        Ok(d_x)
+    }
+
     /// Where the edge indicator's weights begin.
     fn edge_offset(&self) -> usize {
         self.input * 9 * self.output
@@ -86,23 +109,11 @@ impl<E: Element, D: Device<E>> Net<E, D> for ZeroConv<E, D> {
     fn pull_back(
         &self,
         mut kept: Kept<E, D>,
-        mut g: Image<E, D>,
+        g: Image<E, D>,
         grads: &mut ParameterGradients<E, D>,
     ) -> Result<Image<E, D>> {
         let (y, x) = (kept.pop()?, kept.pop()?);
-        let device = x.device();
-        let [d_bias, d_logs] = grads.slots(&self.bias, &self.logs)?;
-        device.affine_gradient(y.data(), g.data_mut(), &self.gain, self.factor, d_bias, d_logs)?;
-        let d_weight = grads.slot(&self.weight)?;
-        let edge = if self.edge { Some((&mut *d_weight, self.edge_offset())) } else { None };
-        let taps = device.spread_taps(g.data(), g.shape(), edge)?;
-        let (rows, width) = (x.rows(), 9 * self.output);
-        let by_weight = (self.input, rows, width);
-        device.product(by_weight, Operand::Transposed(x.data()), Operand::Plain(&taps), d_weight, true)?;
-        let mut d_x = Image::zeros(device, x.batch(), x.shape())?;
-        let (taps, weight) = (Operand::Plain(&taps), Operand::Transposed(self.weight.data()));
-        device.product((rows, width, self.input), taps, weight, d_x.data_mut(), false)?;
-        Ok(d_x)
+        self.gradient(&x, &y, g, grads)
     }
 
     fn prepare(&mut self, device: &D) -> Result<()> {

@@ -237,7 +237,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         let mut outcome = self.flow.gradient(&self.device, &batch, recipe.memory)?;
         let drift = outcome.drift;
         let bound = recipe.drift_bound.unwrap_or_else(default_drift_bound::<E>);
-        let stored = recipe.memory == Memory::Invert && (drift.is_nan() || drift > bound);
+        let stored = drift.is_nan() || drift > bound;
         if stored {
             outcome = self.flow.gradient(&self.device, &batch, Memory::Store)?;
         }

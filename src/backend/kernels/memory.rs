@@ -10,6 +10,8 @@ use rayon::prelude::*;
 pub trait MemoryKernel<E: Element>: Storage<E> {
     /// A buffer with these values.
     fn upload(&self, values: &[E]) -> Result<Buffer<E, Self>>;
+    /// Overwrites the elements from `start` on.
+    fn write(&self, buffer: &mut Buffer<E, Self>, start: usize, values: &[E]) -> Result<()>;
     /// The values of a buffer.
     fn download(&self, buffer: &Buffer<E, Self>) -> Result<Vec<E>>;
     /// A buffer of zeros.
@@ -44,6 +46,11 @@ impl<E: Element> MemoryKernel<E> for Cpu {
         let mut buffer = self.zeros(values.len())?;
         buffer.copy_from_slice(values);
         Ok(buffer)
+    }
+
+    fn write(&self, buffer: &mut Buffer<E, Self>, start: usize, values: &[E]) -> Result<()> {
+        buffer[start..start + values.len()].copy_from_slice(values);
+        Ok(())
     }
 
     fn download(&self, buffer: &Buffer<E, Self>) -> Result<Vec<E>> {
@@ -110,6 +117,9 @@ mod cuda {
     {
         fn upload(&self, _: &[E]) -> Result<Buffer<E, Self>> {
             not_yet("upload")
+        }
+        fn write(&self, _: &mut Buffer<E, Self>, _: usize, _: &[E]) -> Result<()> {
+            not_yet("write")
         }
         fn download(&self, _: &Buffer<E, Self>) -> Result<Vec<E>> {
             not_yet("download")
