@@ -10,6 +10,7 @@
 //! [`sum_taps`]: ConvolutionKernel::sum_taps
 
 use super::super::{Buffer, Cpu, Element, ImageShape};
+use super::vectorised::vectorised;
 use crate::Result;
 use dfdx::tensor::Storage;
 use std::ops::Range;
@@ -76,17 +77,8 @@ impl<E: Element> ConvolutionKernel<E> for Cpu {
         shape: ImageShape,
         edge: Option<(&Buffer<E, Self>, usize)>,
     ) -> Result<Buffer<E, Self>> {
-        let channels = shape.channels;
-        let rows = taps.len() / (9 * channels);
-        let mut y = super::MemoryKernel::<E>::zeros(self, rows * channels)?;
-        for_each_tap(rows, shape, |row, tap, neighbour| {
-            let addend = match (neighbour, edge) {
-                (Some(from), _) => &taps[(from * 9 + tap) * channels..][..channels],
-                (None, Some((weight, offset))) => &weight[tap_range(offset, tap, channels)],
-                (None, None) => return,
-            };
-            y[row * channels..][..channels].iter_mut().zip(addend).for_each(|(y, &a)| *y += a);
-        });
+        let mut y = super::MemoryKernel::<E>::zeros(self, taps.len() / 9)?;
+        sum_taps(taps, shape, edge.map_or(&[], |(weight, offset)| &weight[offset..]), &mut y);
         Ok(y)
     }
 
@@ -111,6 +103,21 @@ impl<E: Element> ConvolutionKernel<E> for Cpu {
             }
         });
         Ok(taps)
+    }
+}
+
+vectorised! {
+    /// `edge` begins with the edge's weights, or is empty.
+    fn sum_taps<E: Element>(taps: &[E], shape: ImageShape, edge: &[E], y: &mut [E]) {
+        let channels = shape.channels;
+        for_each_tap(y.len() / channels, shape, |row, tap, neighbour| {
+            let addend = match neighbour {
+                Some(from) => &taps[(from * 9 + tap) * channels..][..channels],
+                None if !edge.is_empty() => &edge[tap_range(0, tap, channels)],
+                None => return,
+            };
+            y[row * channels..][..channels].iter_mut().zip(addend).for_each(|(y, &a)| *y += a);
+        });
     }
 }
 

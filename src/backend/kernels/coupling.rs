@@ -142,8 +142,8 @@ impl<E: Element> Scales<E> {
         Self { b: zeros(), scale: zeros(), log_scale: zeros(), slope: zeros() }
     }
 
-    /// Fills the first elements, one row of `h` after another.
-    fn fill(&mut self, form: CouplingForm, h: &[E]) {
+    /// Fills the first elements, one row of `h` after another; ln scale only if `LOG`.
+    fn fill<const LOG: bool>(&mut self, form: CouplingForm, h: &[E]) {
         let changed = form.changed();
         let rows = self.b.chunks_exact_mut(changed).zip(h.chunks_exact(form.network_channels()));
         for (b, h) in rows.take_while(|_| form.map != CouplingMap::Additive) {
@@ -154,12 +154,12 @@ impl<E: Element> Scales<E> {
         }
         let len = h.len() / form.network_channels() * changed;
         let (scale, log_scale, slope) = (&mut self.scale[..len], &mut self.log_scale[..len], &mut self.slope[..len]);
-        scales(form.map, &self.b[..len], scale, log_scale, slope);
+        scales::<E, LOG>(form.map, &self.b[..len], scale, log_scale, slope);
     }
 }
 
 vectorised! {
-    fn scales<E: Element>(map: CouplingMap, b: &[E], scale: &mut [E], log_scale: &mut [E], slope: &mut [E]) {
+    fn scales<E: Element, const LOG: bool>(map: CouplingMap, b: &[E], scale: &mut [E], log_scale: &mut [E], slope: &mut [E]) {
         let one = E::one();
         let elements = b.iter().zip(scale.iter_mut().zip(log_scale.iter_mut().zip(slope.iter_mut())));
         match map {
@@ -176,7 +176,9 @@ vectorised! {
                 let positive = b >= E::zero();
                 *scale = if positive { large } else { small };
                 *slope = if positive { small } else { large };
-                *log_scale = (if positive { E::zero() } else { b }) - e.ln_1p_in_lanes();
+                if LOG {
+                    *log_scale = (if positive { E::zero() } else { b }) - e.ln_1p_in_lanes();
+                }
             }),
             CouplingMap::Exp => elements.for_each(|(&b, (scale, (log_scale, slope)))| {
                 (*scale, *log_scale, *slope) = (b.exp_in_lanes(), b, one);
@@ -245,7 +247,7 @@ impl<E: Element> CouplingKernel<E> for Cpu {
         let images = x.chunks_exact_mut(form.shape.dims()).zip(rows_of_images(h, form));
         for ((x, h), ladj) in images.zip(ladj.iter_mut()) {
             for (x, h) in x.chunks_mut(block * channels).zip(h.chunks(block * width)) {
-                scales.fill(form, h);
+                scales.fill::<true>(form, h);
                 let rows = x.chunks_exact_mut(channels).zip(h.chunks_exact(width));
                 for ((x, h), scale) in rows.zip(scales.scale.chunks_exact(form.changed())) {
                     let a = h.iter().step_by(stride);
@@ -267,7 +269,7 @@ impl<E: Element> CouplingKernel<E> for Cpu {
         let mut scales = Scales::of_length(block * form.changed());
         for (y, h) in y.chunks_exact_mut(form.shape.dims()).zip(rows_of_images(h, form)) {
             for (y, h) in y.chunks_mut(block * channels).zip(h.chunks(block * width)) {
-                scales.fill(form, h);
+                scales.fill::<false>(form, h);
                 let rows = y.chunks_exact_mut(channels).zip(h.chunks_exact(width));
                 for ((y, h), scale) in rows.zip(scales.scale.chunks_exact(form.changed())) {
                     let a = h.iter().step_by(stride);
@@ -301,7 +303,7 @@ impl<E: Element> CouplingKernel<E> for Cpu {
             let (h, d_h) = (&h[offset..][..network], &mut d_h[offset..][..network]);
             let pixels = y.chunks(block * channels).zip(g.chunks_mut(block * channels));
             for ((y, g), (h, d_h)) in pixels.zip(h.chunks(block * width).zip(d_h.chunks_mut(block * width))) {
-                scales.fill(form, h);
+                scales.fill::<false>(form, h);
                 let parts = scales.scale.chunks_exact(changed).zip(scales.slope.chunks_exact(changed));
                 let rows = y.chunks_exact(channels).zip(g.chunks_exact_mut(channels)).zip(d_h.chunks_exact_mut(width));
                 for (((y, g), d_h), (scale, slope)) in rows.zip(parts) {
@@ -374,7 +376,7 @@ mod tests {
     fn log_sigmoid_neither_cancels_nor_overflows() {
         for b in [-800.0, -40.0, -2.0, 0.0, 3.0, 40.0, 800.0] {
             let (mut scale, mut log_scale, mut slope) = ([0.0], [0.0], [0.0]);
-            scales(CouplingMap::Sigmoid, &[b - 2.0_f64], &mut scale, &mut log_scale, &mut slope);
+            scales::<f64, true>(CouplingMap::Sigmoid, &[b - 2.0_f64], &mut scale, &mut log_scale, &mut slope);
             // ln sigmoid(b) = −ln(1 + e^−b), by its series where the direct form would lose it.
             let expected = if b > 30.0 {
                 -(-b).exp()

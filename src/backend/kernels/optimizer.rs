@@ -151,3 +151,66 @@ mod cuda {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::kernels::MemoryKernel;
+
+    /// Gradients of three steps.
+    const GRADIENTS: [f64; 3] = [0.5, -2.0, 0.25];
+
+    fn one(device: &Cpu, value: f64) -> Buffer<f64, Cpu> {
+        device.upload(&[value]).unwrap()
+    }
+
+    /// The published sums written out: `m_t = (1 − β1) Σ β1^(t−i) g_i`, and so on.
+    #[test]
+    fn adam_moves_by_the_ratio_of_debiased_moments() {
+        let device = Cpu::default();
+        let (mut w, mut m, mut v) = (one(&device, 1.0), one(&device, 0.0), one(&device, 0.0));
+        let (beta1, beta2, epsilon, rate) = (0.9, 0.99, 1e-8, 0.1);
+        let mut expected = 1.0;
+        for t in 1..=GRADIENTS.len() {
+            let (correction1, correction2) = (1.0 - beta1.powi(t as i32), 1.0 - beta2.powi(t as i32));
+            let second_correction = 1.0 / correction2;
+            let step = AdamStep { beta1, beta2, epsilon, step_size: rate / correction1, second_correction };
+            device.adam(step, &mut w, &one(&device, GRADIENTS[t - 1]), &mut m, &mut v).unwrap();
+            let weighted = |beta: f64, power: i32| -> f64 {
+                let terms = GRADIENTS[..t].iter().enumerate();
+                terms.map(|(i, g)| (1.0 - beta) * beta.powi((t - 1 - i) as i32) * g.powi(power)).sum()
+            };
+            expected -=
+                rate * (weighted(beta1, 1) / correction1) / ((weighted(beta2, 2) / correction2).sqrt() + epsilon);
+            assert!((w[0] - expected).abs() < 1e-14, "step {t}: {} is not {expected}", w[0]);
+        }
+    }
+
+    #[test]
+    fn adamax_divides_by_the_largest_decayed_gradient() {
+        let device = Cpu::default();
+        let (mut w, mut m, mut u) = (one(&device, 1.0), one(&device, 0.0), one(&device, 0.0));
+        let (beta1, beta2, epsilon, rate) = (0.9, 0.99, 1e-8, 0.1);
+        let mut expected = 1.0;
+        for t in 1..=GRADIENTS.len() {
+            let step = AdamaxStep { beta1, beta2, epsilon, step_size: rate / (1.0 - f64::powi(beta1, t as i32)) };
+            device.adamax(step, &mut w, &one(&device, GRADIENTS[t - 1]), &mut m, &mut u).unwrap();
+            let age = |i: usize| (t - 1 - i) as i32;
+            let mean: f64 = (0..t).map(|i| (1.0 - beta1) * f64::powi(beta1, age(i)) * GRADIENTS[i]).sum();
+            let largest = (0..t).map(|i| f64::powi(beta2, age(i)) * GRADIENTS[i].abs()).fold(0.0, f64::max);
+            expected -= rate / (1.0 - f64::powi(beta1, t as i32)) * mean / (largest + epsilon);
+            assert!((w[0] - expected).abs() < 1e-14, "step {t}: {} is not {expected}", w[0]);
+        }
+    }
+
+    #[test]
+    fn the_debiased_average_of_equal_weights_is_the_weight() {
+        let device = Cpu::default();
+        let mut average = one(&device, 0.0);
+        for t in 1..5 {
+            let rate = (1.0 - 0.9) / (1.0 - 0.9_f64.powi(t));
+            device.average(rate, &one(&device, 3.0), &mut average).unwrap();
+            assert!((average[0] - 3.0).abs() < 1e-14);
+        }
+    }
+}
