@@ -169,7 +169,7 @@ mod tests {
     fn adam_moves_by_the_ratio_of_debiased_moments() {
         let device = Cpu::default();
         let (mut w, mut m, mut v) = (one(&device, 1.0), one(&device, 0.0), one(&device, 0.0));
-        let (beta1, beta2, epsilon, rate) = (0.9, 0.99, 1e-8, 0.1);
+        let (beta1, beta2, epsilon, rate): (f64, f64, f64, f64) = (0.9, 0.99, 1e-8, 0.1);
         let mut expected = 1.0;
         for t in 1..=GRADIENTS.len() {
             let (correction1, correction2) = (1.0 - beta1.powi(t as i32), 1.0 - beta2.powi(t as i32));
@@ -190,7 +190,7 @@ mod tests {
     fn adamax_divides_by_the_largest_decayed_gradient() {
         let device = Cpu::default();
         let (mut w, mut m, mut u) = (one(&device, 1.0), one(&device, 0.0), one(&device, 0.0));
-        let (beta1, beta2, epsilon, rate) = (0.9, 0.99, 1e-8, 0.1);
+        let (beta1, beta2, epsilon, rate): (f64, f64, f64, f64) = (0.9, 0.99, 1e-8, 0.1);
         let mut expected = 1.0;
         for t in 1..=GRADIENTS.len() {
             let step = AdamaxStep { beta1, beta2, epsilon, step_size: rate / (1.0 - f64::powi(beta1, t as i32)) };
