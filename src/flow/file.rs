@@ -106,9 +106,9 @@ mod tests {
     #[test]
     fn built_in_recipes_name_data_of_a_known_kind() {
         for (name, _) in BUILT_IN {
-            let Some(data) = FlowFile::read(name).unwrap().spec.train.data else { continue };
+            let recipe = FlowFile::read(name).unwrap().spec.train.clone();
             // The folder need not be there; the kind of data must be.
-            if let Err(error) = crate::data::open(&data) {
+            if let Some(Err(error)) = recipe.data.as_deref().map(crate::data::open) {
                 assert!(!error.to_string().contains("there is no data set"), "{name}: {error}");
             }
         }
