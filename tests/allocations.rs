@@ -1,8 +1,8 @@
-//! A training step in its steady state allocates nothing large: buffers are reused from step to step. Left out is what
-//! the library of matrix products packs operands into, which it allocates and frees within a product.
+//! A training step in its steady state allocates nothing large: buffers are reused from step to step, those that the
+//! library of matrix products packs operands into among them.
 
 use dfdx::tensor::Cache;
-use flowstone::backend::{Cpu, Initializer, in_product};
+use flowstone::backend::{Cpu, Initializer};
 use flowstone::flow::spec::Memory;
 use flowstone::flow::{Batch, Dequantize, Flow, FlowFile, Registry};
 use flowstone::noise::{NoiseKey, Purpose};
@@ -19,7 +19,7 @@ static LARGE_ONES: AtomicUsize = AtomicUsize::new(0);
 // SAFETY: every call is passed on to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LARGE_ONES.fetch_add(usize::from(layout.size() > LARGE && !in_product()), Relaxed);
+        LARGE_ONES.fetch_add(usize::from(layout.size() > LARGE), Relaxed);
         unsafe { System.alloc(layout) }
     }
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {

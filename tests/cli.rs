@@ -63,7 +63,7 @@ fn check_counts_and_speaks_json() {
     assert!(succeeds(&["check", "glow-cifar10"], folder.path()).contains("44,603,604"));
     let json: serde_json::Value =
         serde_json::from_str(&succeeds(&["check", "digits", "--json"], folder.path())).unwrap();
-    assert_eq!(json["parameters"], 166_276);
+    assert_eq!(json["parameters"], 493_636);
     assert_eq!(json["layers"][1]["path"], "layers.1.0.0");
 }
 

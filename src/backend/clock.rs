@@ -1,6 +1,5 @@
 //! A stopwatch for matrix products, off unless a benchmark turns it on.
 
-use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -16,22 +15,10 @@ pub fn time_in_products<T>(f: impl FnOnce() -> T) -> (T, Duration) {
     (result, Duration::from_nanos(NANOSECONDS.load(Relaxed)))
 }
 
-thread_local! {
-    static IN_PRODUCT: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether this thread is inside a matrix product of the library that makes them, which packs operands into memory of
-/// its own.
-pub fn in_product() -> bool {
-    IN_PRODUCT.get()
-}
-
 /// Runs one product, counting its time if the stopwatch runs.
 pub(super) fn count<T>(product: impl FnOnce() -> T) -> T {
     let begin = RUNNING.load(Relaxed).then(Instant::now);
-    IN_PRODUCT.set(true);
     let result = product();
-    IN_PRODUCT.set(false);
     if let Some(begin) = begin {
         NANOSECONDS.fetch_add(begin.elapsed().as_nanos() as u64, Relaxed);
     }

@@ -14,7 +14,7 @@ pub mod linear_algebra;
 mod parameter;
 mod shards;
 
-pub use clock::{in_product, time_in_products};
+pub use clock::time_in_products;
 pub use dfdx::tensor::Cpu;
 #[cfg(feature = "cuda")]
 pub use dfdx::tensor::Cuda;
@@ -31,7 +31,9 @@ use kernels::{
 };
 
 /// The numbers a flow computes with: `f32`, or `f64` where the mathematics is to be proved.
-pub trait Element: dfdx::dtypes::Dtype + num_traits::Float + std::iter::Sum + std::fmt::Display {
+pub trait Element:
+    dfdx::dtypes::Dtype + num_traits::Float + faer::traits::ComplexField + std::iter::Sum + std::fmt::Display
+{
     /// `"f32"` or `"f64"`.
     const NAME: &'static str;
     /// The nearest element to `value`.

@@ -200,14 +200,15 @@ impl<E: Element, D: Device<E>> ParameterGradients<E, D> {
         self.slots.get_mut(&id)
     }
 
+    /// Every buffer with its parameter, in no order.
+    pub fn buffers_mut(&mut self) -> impl Iterator<Item = (ParameterId, &mut Buffer<E, D>)> {
+        self.slots.iter_mut().map(|(&id, slot)| (id, slot))
+    }
+
     /// Adds the buffers of `other`, which was made for the same parameters.
     pub fn add_assign(&mut self, device: &D, other: &Self) -> Result<()> {
-        for (id, slot) in &mut self.slots {
-            if let Some(addend) = other.slots.get(id) {
-                MemoryKernel::<E>::accumulate(device, slot, addend)?;
-            }
-        }
-        Ok(())
+        let pairs = self.slots.iter_mut().filter_map(|(id, slot)| Some((slot, other.slots.get(id)?)));
+        MemoryKernel::<E>::accumulate(device, pairs.collect())
     }
 
     /// Fills every buffer with zeros.

@@ -1,10 +1,11 @@
 //! Optimizers over all parameters of a flow, and the running average of its weights.
 
 use crate::Result;
-use crate::backend::kernels::{AdamStep, AdamaxStep};
-use crate::backend::{Device, Element, Parameter, ParameterGradients, Parameters};
+use crate::backend::kernels::{AdamStep, AdamaxStep, Moving};
+use crate::backend::{Device, Element, ParameterGradients, Parameters};
 use crate::flow::Flow;
 use crate::flow::spec::{AdamaxRule, Optimizer};
+use std::collections::HashMap;
 
 /// An optimizer with what it keeps beside the weights.
 #[derive(Debug)]
@@ -42,7 +43,17 @@ impl<E: Element, D: Device<E>> OptimizerState<E, D> {
     ) -> Result<()> {
         self.updates += 1;
         let t = self.updates as f64;
-        let (first, second) = (&mut self.first, &mut self.second);
+        let mut first: HashMap<_, _> = self.first.buffers_mut().collect();
+        let mut second: HashMap<_, _> = self.second.buffers_mut().collect();
+        let mut parameters = Vec::new();
+        flow.visit_mut("", &mut |_, parameter| {
+            let id = parameter.id();
+            if let (Some(gradient), Some(first), Some(second)) =
+                (gradients.get(id), first.remove(&id), second.remove(&id))
+            {
+                parameters.push(Moving { weights: parameter.data_mut(), gradient, first, second });
+            }
+        });
         match self.rule {
             Optimizer::Adam(adam) => {
                 let step = AdamStep {
@@ -52,13 +63,7 @@ impl<E: Element, D: Device<E>> OptimizerState<E, D> {
                     step_size: learning_rate / (1.0 - adam.beta1.powf(t)),
                     second_correction: 1.0 / (1.0 - adam.beta2.powf(t)),
                 };
-                for_each_trained(flow, |parameter| {
-                    let id = parameter.id();
-                    match (gradients.get(id), first.get_mut(id), second.get_mut(id)) {
-                        (Some(g), Some(m), Some(v)) => device.adam(step, parameter.data_mut(), g, m, v),
-                        _ => Ok(()),
-                    }
-                })
+                device.adam(step, parameters)
             }
             Optimizer::Adamax(adamax) => {
                 let beta2 = adamax.beta2(self.steps_per_epoch);
@@ -72,45 +77,28 @@ impl<E: Element, D: Device<E>> OptimizerState<E, D> {
                     epsilon: adamax.epsilon,
                     step_size: learning_rate * factor / (1.0 - adamax.beta1.powf(t)),
                 };
-                for_each_trained(flow, |parameter| {
-                    let id = parameter.id();
-                    match (gradients.get(id), first.get_mut(id), second.get_mut(id)) {
-                        (Some(g), Some(m), Some(u)) => device.adamax(step, parameter.data_mut(), g, m, u),
-                        _ => Ok(()),
-                    }
-                })
+                device.adamax(step, parameters)
             }
         }
     }
-}
-
-fn for_each_trained<E: Element, D: Device<E>>(
-    flow: &mut Flow<E, D>,
-    mut f: impl FnMut(&mut Parameter<E, D>) -> Result<()>,
-) -> Result<()> {
-    let mut outcome = Ok(());
-    flow.visit_mut("", &mut |_, parameter| {
-        if parameter.is_trained() && outcome.is_ok() {
-            outcome = f(parameter);
-        }
-    });
-    outcome
 }
 
 /// `average += rate · (weights − average)` for every trained parameter, with the rate that makes the average of `t`
 /// weights zero-debiased: `(1 − decay)/(1 − decay^t)`.
 pub(super) fn add_to_average<E: Element, D: Device<E>>(
     device: &D,
-    flow: &mut Flow<E, D>,
+    flow: &Flow<E, D>,
     average: &mut ParameterGradients<E, D>,
     decay: f64,
     t: u64,
 ) -> Result<()> {
     let rate = (1.0 - decay) / (1.0 - decay.powf(t as f64));
-    for_each_trained(flow, |parameter| match average.get_mut(parameter.id()) {
-        Some(average) => device.average(rate, parameter.data(), average),
-        None => Ok(()),
-    })
+    let mut pairs = Vec::new();
+    let mut averages: HashMap<_, _> = average.buffers_mut().collect();
+    flow.visit("", &mut |_, parameter| {
+        pairs.extend(averages.remove(&parameter.id()).map(|average| (average, parameter.data())));
+    });
+    device.average(rate, pairs)
 }
 
 /// Exchanges the flow's trained parameters with buffers kept beside them, and prepares it.
@@ -119,11 +107,10 @@ pub(super) fn swap_weights<E: Element, D: Device<E>>(
     flow: &mut Flow<E, D>,
     other: &mut ParameterGradients<E, D>,
 ) -> Result<()> {
-    for_each_trained(flow, |parameter| {
+    flow.visit_mut("", &mut |_, parameter| {
         if let Some(other) = other.get_mut(parameter.id()) {
             std::mem::swap(parameter.data_mut(), other);
         }
-        Ok(())
-    })?;
+    });
     flow.prepare(device)
 }

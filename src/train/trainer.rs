@@ -253,7 +253,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             self.optimizer.step(&self.device, &mut self.flow, &outcome.gradients, learning_rate)?;
             self.flow.prepare(&self.device)?;
             if let Some((decay, average)) = &mut self.average {
-                add_to_average(&self.device, &mut self.flow, average, *decay, self.optimizer.updates)?;
+                add_to_average(&self.device, &self.flow, average, *decay, self.optimizer.updates)?;
             }
         }
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
@@ -302,16 +302,9 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
     }
 
     fn gradient_norm(&self, gradients: &ParameterGradients<E, D>) -> Result<f64> {
-        let (mut sum, mut outcome) = (0.0, Ok(()));
-        self.flow.visit("", &mut |_, parameter| {
-            if let Some(gradient) = gradients.get(parameter.id()) {
-                match MemoryKernel::<E>::sum_of_squares(&self.device, gradient) {
-                    Ok(squares) => sum += squares,
-                    Err(error) => outcome = Err(error),
-                }
-            }
-        });
-        outcome.map(|()| sum.sqrt())
+        let mut all = Vec::new();
+        self.flow.visit("", &mut |_, parameter| all.extend(gradients.get(parameter.id())));
+        Ok(MemoryKernel::<E>::sum_of_squares(&self.device, all)?.sqrt())
     }
 
     fn scale_gradients(&self, gradients: &mut ParameterGradients<E, D>, factor: f64) -> Result<()> {

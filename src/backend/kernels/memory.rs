@@ -20,12 +20,12 @@ pub trait MemoryKernel<E: Element>: Storage<E> {
     fn fill(&self, buffer: &mut Buffer<E, Self>, value: E) -> Result<()>;
     /// `y += x`.
     fn add_assign(&self, y: &mut Buffer<E, Self>, x: &Buffer<E, Self>) -> Result<()>;
-    /// As [`MemoryKernel::add_assign`], for large buffers: all workers take part.
-    fn accumulate(&self, y: &mut Buffer<E, Self>, x: &Buffer<E, Self>) -> Result<()>;
+    /// [`MemoryKernel::add_assign`] of many pairs `(y, x)`, by all workers together.
+    fn accumulate(&self, pairs: Vec<(&mut Buffer<E, Self>, &Buffer<E, Self>)>) -> Result<()>;
     /// `y += value`, every element.
     fn add_scalar(&self, y: &mut Buffer<E, Self>, value: f64) -> Result<()>;
-    /// `Σ x²`, in f64.
-    fn sum_of_squares(&self, x: &Buffer<E, Self>) -> Result<f64>;
+    /// `Σ x²` over all the buffers, in f64.
+    fn sum_of_squares(&self, buffers: Vec<&Buffer<E, Self>>) -> Result<f64>;
     /// `y *= factor`.
     fn scale(&self, y: &mut Buffer<E, Self>, factor: f64) -> Result<()>;
     /// `max |a − b|` and `max |b|`; NaN if either holds one.
@@ -33,7 +33,7 @@ pub trait MemoryKernel<E: Element>: Storage<E> {
 }
 
 /// Elements that a worker takes at a time.
-const CHUNK: usize = 1 << 14;
+pub(super) const CHUNK: usize = 1 << 14;
 
 vectorised! {
     fn add_assign<E: Element>(y: &mut [E], x: &[E]) {
@@ -71,8 +71,10 @@ impl<E: Element> MemoryKernel<E> for Cpu {
         Ok(())
     }
 
-    fn accumulate(&self, y: &mut Buffer<E, Self>, x: &Buffer<E, Self>) -> Result<()> {
-        y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(y, x)| add_assign(y, x));
+    fn accumulate(&self, pairs: Vec<(&mut Buffer<E, Self>, &Buffer<E, Self>)>) -> Result<()> {
+        pairs.into_par_iter().for_each(|(y, x)| {
+            y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(y, x)| add_assign(y, x));
+        });
         Ok(())
     }
 
@@ -81,10 +83,11 @@ impl<E: Element> MemoryKernel<E> for Cpu {
         Ok(())
     }
 
-    fn sum_of_squares(&self, x: &Buffer<E, Self>) -> Result<f64> {
-        // Chunks are summed one after the other, so the sum does not depend on the workers.
+    fn sum_of_squares(&self, buffers: Vec<&Buffer<E, Self>>) -> Result<f64> {
+        // Sums of chunks are added one after the other, so the whole does not depend on the workers.
         let squares = |x: &[E]| x.iter().map(|x| x.as_f64() * x.as_f64()).sum::<f64>();
-        Ok(x.par_chunks(CHUNK).map(squares).collect::<Vec<_>>().into_iter().sum())
+        let sums: Vec<f64> = buffers.into_par_iter().flat_map(|x| x.par_chunks(CHUNK).map(squares)).collect();
+        Ok(sums.into_iter().sum())
     }
 
     fn scale(&self, y: &mut Buffer<E, Self>, factor: f64) -> Result<()> {
@@ -133,13 +136,13 @@ mod cuda {
         fn add_assign(&self, _: &mut Buffer<E, Self>, _: &Buffer<E, Self>) -> Result<()> {
             not_yet("add_assign")
         }
-        fn accumulate(&self, _: &mut Buffer<E, Self>, _: &Buffer<E, Self>) -> Result<()> {
+        fn accumulate(&self, _: Vec<(&mut Buffer<E, Self>, &Buffer<E, Self>)>) -> Result<()> {
             not_yet("accumulate")
         }
         fn add_scalar(&self, _: &mut Buffer<E, Self>, _: f64) -> Result<()> {
             not_yet("add_scalar")
         }
-        fn sum_of_squares(&self, _: &Buffer<E, Self>) -> Result<f64> {
+        fn sum_of_squares(&self, _: Vec<&Buffer<E, Self>>) -> Result<f64> {
             not_yet("sum_of_squares")
         }
         fn scale(&self, _: &mut Buffer<E, Self>, _: f64) -> Result<()> {

@@ -18,7 +18,7 @@ pub use convolution::ConvolutionKernel;
 pub use coupling::{CouplingForm, CouplingKernel, CouplingLayout, CouplingMap, ScaleMap};
 pub use density::DensityKernel;
 pub use memory::MemoryKernel;
-pub use optimizer::{AdamStep, AdamaxStep, OptimizerKernel};
+pub use optimizer::{AdamStep, AdamaxStep, Moving, OptimizerKernel};
 pub use product::{Operand, ProductKernel};
 pub use squeeze::SqueezeKernel;
 

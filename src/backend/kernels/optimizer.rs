@@ -1,6 +1,7 @@
-//! One step of an optimizer on one parameter.
+//! One step of an optimizer on a flow's parameters.
 
 use super::super::{Buffer, Cpu, Element};
+use super::memory::CHUNK;
 use crate::Result;
 use dfdx::tensor::Storage;
 use rayon::prelude::*;
@@ -33,45 +34,35 @@ pub struct AdamaxStep {
     pub step_size: f64,
 }
 
-/// Updates of weights in place.
-pub trait OptimizerKernel<E: Element>: Storage<E> {
-    /// One step of Adam.
-    fn adam(
-        &self,
-        step: AdamStep,
-        w: &mut Buffer<E, Self>,
-        g: &Buffer<E, Self>,
-        m: &mut Buffer<E, Self>,
-        v: &mut Buffer<E, Self>,
-    ) -> Result<()>;
-    /// One step of Adamax.
-    fn adamax(
-        &self,
-        step: AdamaxStep,
-        w: &mut Buffer<E, Self>,
-        g: &Buffer<E, Self>,
-        m: &mut Buffer<E, Self>,
-        u: &mut Buffer<E, Self>,
-    ) -> Result<()>;
-    /// `average += rate · (w − average)`.
-    fn average(&self, rate: f64, w: &Buffer<E, Self>, average: &mut Buffer<E, Self>) -> Result<()>;
+/// A parameter with all that moves it.
+#[derive(Debug)]
+pub struct Moving<'a, B> {
+    /// The parameter's weights.
+    pub weights: &'a mut B,
+    /// The loss's gradient with respect to them.
+    pub gradient: &'a B,
+    /// The optimizer's running mean of gradients.
+    pub first: &'a mut B,
+    /// Its running mean of squares, or the largest recent gradient.
+    pub second: &'a mut B,
 }
 
-/// Elements a thread takes at a time: element-wise work is the same in any order.
-const CHUNK: usize = 1 << 14;
+/// Updates of weights in place, all parameters of a flow at once: most are small, and each by itself would wait longer
+/// for its workers than it works.
+pub trait OptimizerKernel<E: Element>: Storage<E> {
+    /// One step of Adam.
+    fn adam(&self, step: AdamStep, parameters: Vec<Moving<Buffer<E, Self>>>) -> Result<()>;
+    /// One step of Adamax.
+    fn adamax(&self, step: AdamaxStep, parameters: Vec<Moving<Buffer<E, Self>>>) -> Result<()>;
+    /// `average += rate · (w − average)`, for pairs of an average and its w.
+    fn average(&self, rate: f64, pairs: Vec<(&mut Buffer<E, Self>, &Buffer<E, Self>)>) -> Result<()>;
+}
 
 impl<E: Element> OptimizerKernel<E> for Cpu {
-    fn adam(
-        &self,
-        step: AdamStep,
-        w: &mut Buffer<E, Self>,
-        g: &Buffer<E, Self>,
-        m: &mut Buffer<E, Self>,
-        v: &mut Buffer<E, Self>,
-    ) -> Result<()> {
+    fn adam(&self, step: AdamStep, parameters: Vec<Moving<Buffer<E, Self>>>) -> Result<()> {
         let (beta1, beta2, epsilon) = (E::of(step.beta1), E::of(step.beta2), E::of(step.epsilon));
         let (step_size, correction) = (E::of(step.step_size), E::of(step.second_correction));
-        each(w, g, m, v, |w, g, m, v| {
+        each(parameters, |w, g, m, v| {
             *m = beta1 * *m + (E::one() - beta1) * g;
             *v = beta2 * *v + (E::one() - beta2) * g * g;
             *w -= step_size * *m / ((*v * correction).sqrt() + epsilon);
@@ -79,17 +70,10 @@ impl<E: Element> OptimizerKernel<E> for Cpu {
         Ok(())
     }
 
-    fn adamax(
-        &self,
-        step: AdamaxStep,
-        w: &mut Buffer<E, Self>,
-        g: &Buffer<E, Self>,
-        m: &mut Buffer<E, Self>,
-        u: &mut Buffer<E, Self>,
-    ) -> Result<()> {
+    fn adamax(&self, step: AdamaxStep, parameters: Vec<Moving<Buffer<E, Self>>>) -> Result<()> {
         let (beta1, beta2, epsilon) = (E::of(step.beta1), E::of(step.beta2), E::of(step.epsilon));
         let step_size = E::of(step.step_size);
-        each(w, g, m, u, |w, g, m, u| {
+        each(parameters, |w, g, m, u| {
             *m = beta1 * *m + (E::one() - beta1) * g;
             *u = (beta2 * *u).max(g.abs());
             *w -= step_size * *m / (*u + epsilon);
@@ -97,22 +81,27 @@ impl<E: Element> OptimizerKernel<E> for Cpu {
         Ok(())
     }
 
-    fn average(&self, rate: f64, w: &Buffer<E, Self>, average: &mut Buffer<E, Self>) -> Result<()> {
+    fn average(&self, rate: f64, pairs: Vec<(&mut Buffer<E, Self>, &Buffer<E, Self>)>) -> Result<()> {
         let rate = E::of(rate);
-        average.par_chunks_mut(CHUNK).zip(w.par_chunks(CHUNK)).for_each(|(average, w)| {
-            average.iter_mut().zip(w).for_each(|(average, &w)| *average += rate * (w - *average));
+        pairs.into_par_iter().for_each(|(average, w)| {
+            average.par_chunks_mut(CHUNK).zip(w.par_chunks(CHUNK)).for_each(|(average, w)| {
+                average.iter_mut().zip(w).for_each(|(average, &w)| *average += rate * (w - *average));
+            });
         });
         Ok(())
     }
 }
 
-fn each<E: Element>(w: &mut [E], g: &[E], m: &mut [E], v: &mut [E], update: impl Fn(&mut E, E, &mut E, &mut E) + Sync) {
-    let chunks = w.par_chunks_mut(CHUNK).zip(g.par_chunks(CHUNK));
-    let moments = m.par_chunks_mut(CHUNK).zip(v.par_chunks_mut(CHUNK));
-    chunks.zip(moments).for_each(|((w, g), (m, v))| {
-        for (((w, &g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
-            update(w, g, m, v);
-        }
+/// Elementwise, so the same in any order.
+fn each<E: Element>(parameters: Vec<Moving<Buffer<E, Cpu>>>, update: impl Fn(&mut E, E, &mut E, &mut E) + Sync) {
+    parameters.into_par_iter().for_each(|Moving { weights, gradient, first, second }| {
+        let chunks = weights.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK));
+        let moments = first.par_chunks_mut(CHUNK).zip(second.par_chunks_mut(CHUNK));
+        chunks.zip(moments).for_each(|((w, g), (m, v))| {
+            for (((w, &g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
+                update(w, g, m, v);
+            }
+        });
     });
 }
 
@@ -126,27 +115,13 @@ mod cuda {
     where
         Cuda: Storage<E>,
     {
-        fn adam(
-            &self,
-            _: AdamStep,
-            _: &mut Buffer<E, Self>,
-            _: &Buffer<E, Self>,
-            _: &mut Buffer<E, Self>,
-            _: &mut Buffer<E, Self>,
-        ) -> Result<()> {
+        fn adam(&self, _: AdamStep, _: Vec<Moving<Buffer<E, Self>>>) -> Result<()> {
             not_yet("adam")
         }
-        fn adamax(
-            &self,
-            _: AdamaxStep,
-            _: &mut Buffer<E, Self>,
-            _: &Buffer<E, Self>,
-            _: &mut Buffer<E, Self>,
-            _: &mut Buffer<E, Self>,
-        ) -> Result<()> {
+        fn adamax(&self, _: AdamaxStep, _: Vec<Moving<Buffer<E, Self>>>) -> Result<()> {
             not_yet("adamax")
         }
-        fn average(&self, _: f64, _: &Buffer<E, Self>, _: &mut Buffer<E, Self>) -> Result<()> {
+        fn average(&self, _: f64, _: Vec<(&mut Buffer<E, Self>, &Buffer<E, Self>)>) -> Result<()> {
             not_yet("average")
         }
     }
@@ -164,6 +139,10 @@ mod tests {
         device.upload(&[value]).unwrap()
     }
 
+    fn moving<'a, B>(weights: &'a mut B, gradient: &'a B, first: &'a mut B, second: &'a mut B) -> Moving<'a, B> {
+        Moving { weights, gradient, first, second }
+    }
+
     /// The published sums written out: `m_t = (1 − β1) Σ β1^(t−i) g_i`, and so on.
     #[test]
     fn adam_moves_by_the_ratio_of_debiased_moments() {
@@ -175,7 +154,7 @@ mod tests {
             let (correction1, correction2) = (1.0 - beta1.powi(t as i32), 1.0 - beta2.powi(t as i32));
             let second_correction = 1.0 / correction2;
             let step = AdamStep { beta1, beta2, epsilon, step_size: rate / correction1, second_correction };
-            device.adam(step, &mut w, &one(&device, GRADIENTS[t - 1]), &mut m, &mut v).unwrap();
+            device.adam(step, vec![moving(&mut w, &one(&device, GRADIENTS[t - 1]), &mut m, &mut v)]).unwrap();
             let weighted = |beta: f64, power: i32| -> f64 {
                 let terms = GRADIENTS[..t].iter().enumerate();
                 terms.map(|(i, g)| (1.0 - beta) * beta.powi((t - 1 - i) as i32) * g.powi(power)).sum()
@@ -194,7 +173,7 @@ mod tests {
         let mut expected = 1.0;
         for t in 1..=GRADIENTS.len() {
             let step = AdamaxStep { beta1, beta2, epsilon, step_size: rate / (1.0 - f64::powi(beta1, t as i32)) };
-            device.adamax(step, &mut w, &one(&device, GRADIENTS[t - 1]), &mut m, &mut u).unwrap();
+            device.adamax(step, vec![moving(&mut w, &one(&device, GRADIENTS[t - 1]), &mut m, &mut u)]).unwrap();
             let age = |i: usize| (t - 1 - i) as i32;
             let mean: f64 = (0..t).map(|i| (1.0 - beta1) * f64::powi(beta1, age(i)) * GRADIENTS[i]).sum();
             let largest = (0..t).map(|i| f64::powi(beta2, age(i)) * GRADIENTS[i].abs()).fold(0.0, f64::max);
@@ -209,7 +188,7 @@ mod tests {
         let mut average = one(&device, 0.0);
         for t in 1..5 {
             let rate = (1.0 - 0.9) / (1.0 - 0.9_f64.powi(t));
-            device.average(rate, &one(&device, 3.0), &mut average).unwrap();
+            device.average(rate, vec![(&mut average, &one(&device, 3.0))]).unwrap();
             assert!((average[0] - 3.0).abs() < 1e-14);
         }
     }

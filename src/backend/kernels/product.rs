@@ -3,6 +3,8 @@
 use super::super::{Buffer, Cpu, Element, clock};
 use crate::Result;
 use dfdx::tensor::Storage;
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
 use std::ops::Deref;
 
 /// A row-major matrix in a product, as it is or transposed.
@@ -37,43 +39,19 @@ impl<E: Element> ProductKernel<E> for Cpu {
         c: &mut Buffer<E, Self>,
         accumulate: bool,
     ) -> Result<()> {
-        let (a, a_row, a_column) = strides(a, m, k);
-        let (b, b_row, b_column) = strides(b, k, n);
-        assert!(c.len() >= m * n, "a product of {m}×{n} into {} elements", c.len());
-        // SAFETY: the three slices hold the m·k, k·n and m·n elements that the strides reach (checked above and in
-        // `strides`); `c` is borrowed mutably, so it overlaps neither `a` nor `b`.
-        clock::count(|| unsafe {
-            gemm::gemm(
-                m,
-                n,
-                k,
-                c.as_mut_ptr(),
-                1,
-                n as isize,
-                accumulate,
-                a.as_ptr(),
-                a_column,
-                a_row,
-                b.as_ptr(),
-                b_column,
-                b_row,
-                E::one(),
-                E::one(),
-                false,
-                false,
-                false,
-                gemm::Parallelism::None,
-            );
-        });
+        let (a, b) = (view(a, m, k), view(b, k, n));
+        let c = MatMut::from_row_major_slice_mut(&mut c[..m * n], m, n);
+        let onto = if accumulate { Accum::Add } else { Accum::Replace };
+        clock::count(|| matmul(c, onto, a, b, E::one(), Par::Seq));
         Ok(())
     }
 }
 
-/// The elements, the row stride and the column stride of an operand that is `[rows, columns]` after transposition.
-fn strides<E, B: Deref<Target = Vec<E>>>(operand: Operand<'_, B>, rows: usize, columns: usize) -> (&[E], isize, isize) {
+/// The operand as the library sees it: `[rows, columns]` after transposition.
+fn view<E, B: Deref<Target = Vec<E>>>(operand: Operand<'_, B>, rows: usize, columns: usize) -> MatRef<'_, E> {
     match operand {
-        Operand::Plain(x) => (&x[..rows * columns], columns as isize, 1),
-        Operand::Transposed(x) => (&x[..rows * columns], 1, rows as isize),
+        Operand::Plain(x) => MatRef::from_row_major_slice(&x[..rows * columns], rows, columns),
+        Operand::Transposed(x) => MatRef::from_column_major_slice(&x[..rows * columns], rows, columns),
     }
 }
 
