@@ -1,11 +1,11 @@
 //! `train FLOW`: trains a flow in a folder of its own, or goes on where a run stopped.
 
-use super::common::{DeviceChoice, open_data, print, print_json};
+use super::common::{DeviceChoice, print, print_json};
 use super::progress::Progress;
 use crate::backend::{Cpu, Device, Element};
 use crate::flow::spec::{Length, Memory};
 use crate::flow::{FlowFile, Registry};
-use crate::train::{Checkpoint, Outcome, RunFolder, Start, Trainer};
+use crate::train::{Checkpoint, Outcome, RunFolder, Start, Trainer, open_data};
 use crate::{Error, Result};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};

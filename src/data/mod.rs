@@ -4,12 +4,15 @@
 //! preparation (dequantisation, centring) is drawn from [`crate::noise`], whose numbers depend on a key, an image and a
 //! position alone, so that a run is the same for any number of threads, shards or devices.
 
+mod augment;
 pub mod cifar10;
 mod dataset;
 pub mod digits;
+mod fit;
 pub mod npy;
 
 pub use crate::noise::permutation;
+pub use augment::{Augment, Change};
 pub use dataset::{DataSet, Images};
 
 use std::path::Path;
