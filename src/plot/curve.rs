@@ -31,7 +31,7 @@ const STEPS: (usize, usize) = (6, 10);
 /// One line of a [`Figure`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Series {
-    /// What the line is, written at its end.
+    /// What the line is, written at its end; an empty one is not.
     pub label: String,
     /// Its points, by increasing x; those with a coordinate that is not finite are left out and break the line.
     pub points: Vec<(f64, f64)>,
@@ -155,7 +155,7 @@ impl Figure {
                 }
                 .map_err(cannot_draw)?;
             }
-            if let Some(((x, last), _)) = series.points_and_spread().last() {
+            if let Some(((x, last), _)) = series.points_and_spread().last().filter(|_| !series.label.is_empty()) {
                 let end = chart.plotting_area().map_coordinate(&(x, last.clamp(y.start, y.end)));
                 ends.push((end, color, &series.label));
             }
