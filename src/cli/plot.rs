@@ -3,7 +3,7 @@
 use super::common::print;
 use crate::Result;
 use crate::plot::{Figure, Series};
-use crate::train::{XAxis, glow_log_series, run_series_over};
+use crate::train::{XAxis, glow_log_series, series_of_runs};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 
@@ -45,16 +45,15 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let mut series = Vec::new();
     let alone = args.runs.len() + args.log.len() == 1;
-    for (color, (run, name)) in args.runs.iter().zip(names(&args.runs)).enumerate() {
-        let curves = run_series_over(run, "", axis)?;
+    for (color, (curves, name)) in series_of_runs(&args.runs, axis)?.into_iter().zip(names(&args.runs)).enumerate() {
         series.extend(if alone { curves } else { under_one_name(curves, &name) }.into_iter().map(colored(color)));
     }
     for (i, log) in args.log.iter().enumerate() {
         let (path, label) = path_and_label(log);
         series.push(colored(args.runs.len() + i)(glow_log_series(&path, &label, axis)?));
     }
-    let dashed = series.iter().any(|curve| curve.dashed) && !alone;
-    let y_label = if dashed { "bits/dim (dashed: training)" } else { "bits/dim" }.into();
+    let y_label =
+        if alone || args.runs.is_empty() { "bits/dim" } else { "bits/dim (dashed: training, dots: test)" }.into();
     Figure { title: args.title.clone(), x_label: axis.label().into(), y_label, series }.save(&args.out)?;
     let out = args.out.display();
     print(&format!("{out}.svg, {out}.png"))

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use image::{RgbImage, imageops};
 use plotters::coord::Shift;
+use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -165,8 +166,12 @@ impl Figure {
         let heights: Vec<i32> = ends.iter().map(|((_, height), ..)| *height).collect();
         let (edge, right) = (columns.end, columns.end + LEADER as i32);
         for ((end, color, label), height) in ends.into_iter().zip(frame::spaced(&heights, TEXT as i32, &rows)) {
-            let leader = vec![end, (edge, end.1), (right - LEADER as i32 / 4, height)];
-            area.draw(&PathElement::new(leader, color.mix(0.6).stroke_width(FINE))).map_err(cannot_draw)?;
+            // Dotted within the plot, where a line that ended early might else seem to go on.
+            let pen = color.mix(0.6).stroke_width(FINE);
+            let within = DashedPathElement::new([end, (edge, end.1)], FINE, 5 * FINE, pen);
+            area.draw(&within).map_err(cannot_draw)?;
+            let beyond = vec![(edge, end.1), (right - LEADER as i32 / 4, height)];
+            area.draw(&PathElement::new(beyond, pen)).map_err(cannot_draw)?;
             let style = style.pos(Pos::new(HPos::Left, VPos::Center)).color(&color);
             area.draw_text(label, &style, (right, height)).map_err(cannot_draw)?;
         }

@@ -39,47 +39,74 @@ impl XAxis {
 /// # Errors
 /// As [`read_metrics`].
 pub fn run_series(folder: &Path, label: &str) -> Result<Vec<Series>> {
-    run_series_over(folder, label, XAxis::Step)
+    let points = Points::read(folder, XAxis::Step)?;
+    let window = points.window();
+    Ok(points.series(label, window))
 }
 
-/// The same against another axis.
+/// The learning curves of each of several runs, as [`run_series`] without a label. All means are over as many steps, so
+/// that a short run does not look noisier than a long one.
 ///
 /// # Errors
 /// As [`read_metrics`]; for seconds, [`Error::Io`] and [`Error::BadFile`] where `timing.jsonl` does not say them.
-pub fn run_series_over(folder: &Path, label: &str, axis: XAxis) -> Result<Vec<Series>> {
-    let records = read_metrics(&folder.join("metrics.jsonl"))?;
-    let timing = folder.join("timing.jsonl");
-    let seconds = if axis == XAxis::Seconds { read_seconds(&timing)? } else { BTreeMap::new() };
-    let place = |step: u64, epoch: f64| match axis {
-        XAxis::Step => Ok(step as f64),
-        XAxis::Epoch => Ok(epoch),
-        XAxis::Seconds => {
-            let unknown = || Error::bad_file(&timing, format!("it does not say when step {step} was made"));
-            seconds.get(&step).copied().ok_or_else(unknown)
-        }
-    };
-    let (mut train, mut validation, mut test) = (Vec::new(), Vec::new(), Vec::new());
-    for record in &records {
+pub fn series_of_runs(folders: &[impl AsRef<Path>], axis: XAxis) -> Result<Vec<Vec<Series>>> {
+    let read = |folder: &_| Points::read(AsRef::<Path>::as_ref(folder), axis);
+    let runs = folders.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let window = runs.iter().map(Points::window).max().unwrap_or(1);
+    Ok(runs.into_iter().map(|points| points.series("", window)).collect())
+}
+
+/// What was logged of a run: places on an axis, and bits/dim.
+#[derive(Default)]
+struct Points {
+    train: Vec<(f64, f64)>,
+    validation: Vec<(f64, f64)>,
+    test: Vec<(f64, f64)>,
+}
+
+impl Points {
+    fn read(folder: &Path, axis: XAxis) -> Result<Self> {
+        let timing = folder.join("timing.jsonl");
+        let seconds = if axis == XAxis::Seconds { read_seconds(&timing)? } else { BTreeMap::new() };
+        let place = |step: u64, epoch: f64| match axis {
+            XAxis::Step => Ok(step as f64),
+            XAxis::Epoch => Ok(epoch),
+            XAxis::Seconds => {
+                let unknown = || Error::bad_file(&timing, format!("it does not say when step {step} was made"));
+                seconds.get(&step).copied().ok_or_else(unknown)
+            }
+        };
         let held_out = |at: &ValidationRecord| Ok::<_, Error>((place(at.step, at.epoch)?, at.evaluation.bits_per_dim));
-        match record {
-            Record::Step(at) => train.push((place(at.step, at.epoch)?, at.train_bits_per_dim)),
-            Record::Validation(at) => validation.push(held_out(at)?),
-            Record::Test(at) => test.push(held_out(at)?),
+        let mut points = Self::default();
+        for record in read_metrics(&folder.join("metrics.jsonl"))? {
+            match record {
+                Record::Step(at) => points.train.push((place(at.step, at.epoch)?, at.train_bits_per_dim)),
+                Record::Validation(at) => points.validation.push(held_out(&at)?),
+                Record::Test(at) => points.test.push(held_out(&at)?),
+            }
         }
+        Ok(points)
     }
-    let window = train.len().div_ceil(POINTS).max(1);
-    let mean = |points: &[(f64, f64)]| {
-        let n = points.len() as f64;
-        (points.iter().map(|p| p.0).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n)
-    };
-    let named = |what: &str| if label.is_empty() { what.to_owned() } else { format!("{label} {what}") };
-    let all = [
-        (named("train"), train.chunks(window).map(mean).collect::<Vec<_>>(), true),
-        (named("validation"), validation, false),
-        (named("test"), test, false),
-    ];
-    let series = all.into_iter().filter(|(_, points, _)| !points.is_empty());
-    Ok(series.map(|(label, points, dashed)| Series { label, points, dashed, ..Series::default() }).collect())
+
+    /// Steps in a point of the training curve.
+    fn window(&self) -> usize {
+        self.train.len().div_ceil(POINTS).max(1)
+    }
+
+    fn series(self, label: &str, window: usize) -> Vec<Series> {
+        let mean = |points: &[(f64, f64)]| {
+            let n = points.len() as f64;
+            (points.iter().map(|p| p.0).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n)
+        };
+        let named = |what: &str| if label.is_empty() { what.to_owned() } else { format!("{label} {what}") };
+        let all = [
+            (named("train"), self.train.chunks(window).map(mean).collect::<Vec<_>>(), true),
+            (named("validation"), self.validation, false),
+            (named("test"), self.test, false),
+        ];
+        let series = all.into_iter().filter(|(_, points, _)| !points.is_empty());
+        series.map(|(label, points, dashed)| Series { label, points, dashed, ..Series::default() }).collect()
+    }
 }
 
 /// A line of `timing.jsonl`.
@@ -139,7 +166,7 @@ mod tests {
     fn a_run_without_validation_has_a_training_curve_over_any_axis() {
         let timing = "{\"step\":1,\"seconds\":2.0}\n{\"step\":2,\"seconds\":3.0}\n{\"step\":2,\"seconds\":0.5}\n";
         let folder = run(&(step(1) + &step(2)), timing);
-        let points = |axis| run_series_over(folder.path(), "a", axis).unwrap()[0].points.clone();
+        let points = |axis| series_of_runs(&[folder.path()], axis).unwrap()[0][0].points.clone();
         assert_eq!(run_series(folder.path(), "a").unwrap().len(), 1);
         assert_eq!(points(XAxis::Step), [(1.0, 10.0), (2.0, 5.0)]);
         assert_eq!(points(XAxis::Epoch), [(0.5, 10.0), (1.0, 5.0)]);
@@ -147,10 +174,24 @@ mod tests {
     }
 
     #[test]
+    fn all_runs_are_averaged_over_as_many_steps() {
+        let of = |steps: u64| run(&(1..=steps).map(step).collect::<String>(), "");
+        let (long, short) = (of(240), of(5));
+        let series = series_of_runs(&[long.path(), short.path()], XAxis::Step).unwrap();
+        assert_eq!(
+            (series[0][0].points.len(), series[1][0].points.len()),
+            (120, 3),
+            "two steps a point, the last alone"
+        );
+        assert_eq!(series[1][0].points[0], (1.5, 7.5));
+        assert_eq!(run_series(short.path(), "").unwrap()[0].points.len(), 5);
+    }
+
+    #[test]
     fn times_that_are_missing_or_broken_are_one_error() {
         let complaint = |timing| {
             let folder = run(&(step(1) + &step(2)), timing);
-            run_series_over(folder.path(), "", XAxis::Seconds).unwrap_err().to_string()
+            series_of_runs(&[folder.path()], XAxis::Seconds).unwrap_err().to_string()
         };
         assert!(complaint("{\"step\":1,\"seconds\":2.0}\n").contains("when step 2"));
         assert!(complaint("{\"step\":1,\"seconds\":2.0}\nten\n").contains("line 2"));

@@ -14,7 +14,7 @@ mod source;
 mod trainer;
 
 pub use checkpoint::Checkpoint;
-pub use curves::{XAxis, run_series, run_series_over};
+pub use curves::{XAxis, run_series, series_of_runs};
 pub use evaluate::{Classification, DataName, Evaluation, evaluate, score};
 pub use glow_log::glow_log_series;
 pub use metrics::{Metrics, Record, StepRecord, ValidationRecord, read_metrics};
