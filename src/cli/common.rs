@@ -71,7 +71,7 @@ pub struct ModelArgs {
 /// Images to score.
 #[derive(Debug, clap::Args)]
 pub struct DataArgs {
-    /// `digits` or `cifar10:DIR` [default: what the model was trained on]
+    /// `digits`, `cifar10:DIR`, `idx:DIR`, `images:DIR`, `npy:FILE` or `npz:FILE` [default: what the model was trained on]
     #[arg(long)]
     pub data: Option<String>,
     /// Which of its images

@@ -32,6 +32,62 @@ impl DataSet {
     }
 }
 
+impl DataSet {
+    /// The same images within a border of level 0, evenly around them, so that they are `[height, width]`; where that
+    /// cannot be even, the border is a pixel wider below and to the right.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where an image is larger than that.
+    pub fn padded(self, size: [usize; 2]) -> Result<Self> {
+        self.resized(size, "pad", "padded", |found, wanted| found <= wanted)
+    }
+
+    /// The middle of the same images, `[height, width]`; where that cannot be even, a pixel more is cut off below and to
+    /// the right.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where an image is smaller than that.
+    pub fn cropped(self, size: [usize; 2]) -> Result<Self> {
+        self.resized(size, "crop", "cropped", |found, wanted| found >= wanted)
+    }
+
+    fn resized(mut self, size: [usize; 2], verb: &str, done: &str, fits: fn(usize, usize) -> bool) -> Result<Self> {
+        let [height, width, _] = self.train.shape();
+        if [height, width] == size {
+            return Ok(self);
+        }
+        for images in [&mut self.train, &mut self.test] {
+            let [height, width, _] = images.shape();
+            if !fits(height, size[0]) || !fits(width, size[1]) {
+                let (name, [wanted_height, wanted_width]) = (&self.name, size);
+                let message = format!("cannot {verb} {name} from {height}×{width} to {wanted_height}×{wanted_width}");
+                return Err(Error::Usage(message));
+            }
+            *images = centred(images, size)?;
+        }
+        self.name += &format!(" {done} from {height}×{width} to {}×{}", size[0], size[1]);
+        Ok(self)
+    }
+}
+
+/// Images with their middles on those of images of `[height, width]`: cut off, or with level 0 around them.
+fn centred(images: &Images, [height, width]: [usize; 2]) -> Result<Images> {
+    let [old_height, old_width, channels] = images.shape();
+    // Of a side, the first pixel that is kept, the first place that it comes to, and how many are kept.
+    let along = |old: usize, new: usize| (old.saturating_sub(new) / 2, new.saturating_sub(old) / 2, old.min(new));
+    let ((top, down, rows), (left, right, columns)) = (along(old_height, height), along(old_width, width));
+    let mut levels = vec![0; images.len() * height * width * channels];
+    for (i, image) in levels.chunks_exact_mut(height * width * channels).enumerate() {
+        for row in 0..rows {
+            let from = ((top + row) * old_width + left) * channels;
+            let to = ((down + row) * width + right) * channels;
+            let kept = columns * channels;
+            image[to..to + kept].copy_from_slice(&images.image(i)[from..from + kept]);
+        }
+    }
+    Images::new(levels, [height, width, channels], images.labels().map(<[u16]>::to_vec))
+}
+
 /// The mean over squares of `factor × factor`; sides must divide.
 fn shrink(images: &Images, factor: usize) -> Result<Images> {
     let [height, width, channels] = images.shape();
@@ -85,6 +141,27 @@ mod tests {
         assert_eq!(shrunk.name, "squares shrunk by 2");
         assert_ne!(shrunk.train.fingerprint(), flat().train.fingerprint());
         assert_eq!(flat().shrunk(1).unwrap(), flat());
+    }
+
+    #[test]
+    fn a_border_goes_around_images_and_cropping_takes_it_away() {
+        let small = || data((1..=12).collect(), [2, 3, 2]);
+        let padded = small().padded([5, 5]).unwrap();
+        assert_eq!(padded.name, "squares padded from 2×3 to 5×5");
+        let row = |of: [u8; 6]| [&[0, 0][..], &of, &[0, 0]].concat();
+        let around = [vec![0; 10], row([1, 2, 3, 4, 5, 6]), row([7, 8, 9, 10, 11, 12]), vec![0; 20]].concat();
+        assert_eq!(padded.train.image(0), around);
+        let again = padded.cropped([2, 3]).unwrap();
+        assert_eq!(again.train, small().train);
+        assert_eq!(again.name, "squares padded from 2×3 to 5×5 cropped from 5×5 to 2×3");
+        assert_eq!(small().padded([2, 3]).unwrap(), small());
+    }
+
+    #[test]
+    fn what_is_too_large_to_pad_or_too_small_to_crop_is_refused() {
+        let small = || data(vec![0; 12], [2, 3, 2]);
+        assert!(small().padded([4, 2]).unwrap_err().to_string().contains("cannot pad squares from 2×3 to 4×2"));
+        assert!(small().cropped([1, 4]).unwrap_err().to_string().contains("cannot crop squares from 2×3 to 1×4"));
     }
 
     #[test]

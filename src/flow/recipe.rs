@@ -16,6 +16,8 @@ pub struct Recipe {
     /// The data's images are shrunk by this whole factor in each direction, by averaging. Default 1.
     #[serde(deserialize_with = "bounds::count")]
     pub shrink: usize,
+    /// What is done with images that are not of the flow's size, after shrinking. Default `Exact`.
+    pub fit: Fit,
     /// What is done at random to training images. Default `Off`; the reference code has `Standard()` on CIFAR-10.
     pub augmentation: Augmentation,
     /// Images in a batch. Default 64; the paper's CIFAR-10 runs have 8 workers of 64.
@@ -57,6 +59,7 @@ impl Default for Recipe {
         Self {
             data: None,
             shrink: 1,
+            fit: Fit::Exact,
             augmentation: Augmentation::Off,
             batch: 64,
             length: None,
@@ -73,6 +76,19 @@ impl Default for Recipe {
             drift_bound: None,
         }
     }
+}
+
+/// How data of another height or width come to the flow's.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename = "fit")]
+pub enum Fit {
+    /// `Exact`: they do not; it is an error.
+    #[default]
+    Exact,
+    /// `Pad`: a border of level 0 around them, as the reference code pads MNIST to 32×32. Bits/dim count it.
+    Pad,
+    /// `Crop`: their middle.
+    Crop,
 }
 
 /// Random changes of training images. Those of validation and test are never changed.
