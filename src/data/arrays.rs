@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
 
@@ -65,14 +65,14 @@ pub fn load_npz(path: &Path) -> Result<DataSet> {
 }
 
 /// An open `.npz`.
-struct Archive<'a> {
+pub(super) struct Archive<'a> {
     path: &'a Path,
     zip: ZipArchive<BufReader<File>>,
     length: u64,
 }
 
 impl<'a> Archive<'a> {
-    fn open(path: &'a Path) -> Result<Self> {
+    pub(super) fn open(path: &'a Path) -> Result<Self> {
         let (file, length) = open(path)?;
         let zip = ZipArchive::new(BufReader::new(file))
             .map_err(|error| Error::bad_file(path, format!("not an .npz archive: {error}")))?;
@@ -85,21 +85,35 @@ impl<'a> Archive<'a> {
 
     /// The array of this name; messages say which it is.
     fn array(&mut self, name: &str) -> Result<Array> {
-        let inner = self.path.join(format!("{name}.npy"));
+        let inner = self.place(name);
         let entry = self.zip.by_name(&format!("{name}.npy"));
         let entry = entry.map_err(|error| Error::bad_file(&inner, format!("it cannot be unpacked: {error}")))?;
         Array::read(&inner, entry, self.length.saturating_mul(DEFLATE_RATIO))
     }
 
+    /// Where an array is, for messages.
+    fn place(&self, name: &str) -> PathBuf {
+        self.path.join(format!("{name}.npy"))
+    }
+
     /// Images and, where they are there, labels.
     fn images(&mut self, name: &str, labels: &str) -> Result<Images> {
-        let place = |name: &str| self.path.join(format!("{name}.npy"));
-        let (images_at, labels_at) = (place(name), place(labels));
-        let labels = match self.has(labels) {
-            true => Some(self.array(labels)?.into_labels().map_err(|wrong| wrong.of(&labels_at))?),
-            false => None,
-        };
-        self.array(name)?.into_images(labels).map_err(|wrong| wrong.of(&images_at))
+        let labels = if self.has(labels) { Some(self.labels(labels)?) } else { None };
+        self.array(name)?.into_images(labels).map_err(|wrong| wrong.of(&self.place(name)))
+    }
+
+    /// Labels, one an image.
+    pub(super) fn labels(&mut self, name: &str) -> Result<Vec<u16>> {
+        self.array(name)?.into_labels().map_err(|wrong| wrong.of(&self.place(name)))
+    }
+
+    /// The length of the rows of a matrix of bytes, and the rows.
+    pub(super) fn rows_of_bytes(&mut self, name: &str) -> Result<(usize, Vec<u8>)> {
+        let Array { kind, shape, bytes } = self.array(name)?;
+        match (kind.get(1..), &shape[..]) {
+            (Some("u1"), [n, _]) if *n > 0 => Ok((bytes.len() / *n as usize, bytes)),
+            _ => Err(Error::bad_file(self.place(name), format!("expected uint8 [n, length], found {kind} {shape:?}"))),
+        }
     }
 }
 
@@ -218,17 +232,17 @@ fn parse_header(header: &str) -> Option<(String, Vec<u64>, bool)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use std::io::Write;
     use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
-    fn array(kind: &str, shape: &str, values: &[u8]) -> Vec<u8> {
+    pub fn array(kind: &str, shape: &str, values: &[u8]) -> Vec<u8> {
         let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n");
         [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), values].concat()
     }
 
-    fn npz(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    pub fn npz(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {
         let mut archive = ZipWriter::new(std::io::Cursor::new(Vec::new()));
         for (i, (name, array)) in arrays.iter().enumerate() {
             let method = if i % 2 == 0 { CompressionMethod::Stored } else { CompressionMethod::Deflated };

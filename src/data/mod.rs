@@ -15,6 +15,7 @@ mod dataset;
 pub mod digits;
 mod fit;
 mod idx;
+mod imagenet;
 pub mod npy;
 mod pictures;
 mod split;
@@ -34,7 +35,7 @@ const KNOWN: [(&str, &str); 6] = [
     ("idx:DIR", "MNIST or Fashion-MNIST, a folder of IDX files, plain or .gz"),
     ("images:DIR", "a folder of PNG and JPEG; sub-folders are classes"),
     ("npy:FILE", "uint8 [n, height, width, channels] or [n, height, width]"),
-    ("npz:FILE", "such arrays with labels: x_train, y_train, x_test, y_test"),
+    ("npz:FILE", "such arrays with labels; or a folder of downsampled ImageNet"),
 ];
 
 /// Reads the data set that `source` names, such as `digits` or `cifar10:DIR`.
@@ -62,6 +63,7 @@ pub fn open_as(source: &str, shape: Option<[usize; 3]>) -> Result<DataSet> {
         ("idx", Some(folder)) => idx::load(folder),
         ("images", Some(folder)) => pictures::load(folder, shape),
         ("npy", Some(file)) => arrays::load_npy(file),
+        ("npz", Some(folder)) if folder.is_dir() => imagenet::load(folder),
         ("npz", Some(file)) => arrays::load_npz(file),
         _ => Err(unknown(source, name)),
     }

@@ -14,12 +14,12 @@ use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
 use rayon::prelude::*;
 
 use super::bytes::reserve;
-use super::split::with_test_split;
+use super::split::train_and_test;
 use super::{DataSet, Images, folder_name};
 use crate::error::{Error, Result};
 
 const ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
-/// Names of the sub-folder with test images, beside one called `train`.
+/// Names of the sub-folder with test images, beside one called `train`; all of them perhaps with an ending, as `_32x32`.
 const TEST: [&str; 4] = ["test", "valid", "validation", "val"];
 /// The longest side of a picture that is decoded, and the most memory that one may take.
 const LONGEST_SIDE: u32 = 1 << 15;
@@ -29,7 +29,8 @@ const DEEPEST: usize = 8;
 
 /// Reads the pictures of `folder` as images of `shape`, `[height, width, channels]`, or of the size and colours of the
 /// first one. Sub-folders are classes, in the order of their names. Where there are sub-folders `train` and `test` (or
-/// `valid`, `validation`, `val`) these are the splits; otherwise every tenth picture, by class and name, is to test on.
+/// `valid`, `validation`, `val`; or `train_32x32` and so on) these are the splits; otherwise every tenth picture, by class
+/// and name, is to test on. In each split the classes take turns.
 ///
 /// # Errors
 /// [`Error::BadFile`] for a folder without pictures, a class without pictures, pictures both beside and in classes, a
@@ -37,27 +38,34 @@ const DEEPEST: usize = 8;
 /// channels other than 1 and 3; [`Error::Io`] for what cannot be read.
 pub fn load(folder: &Path, shape: Option<[usize; 3]>) -> Result<DataSet> {
     let name = folder_name(folder);
-    let train = folder.join("train");
-    let Some(test) = TEST.map(|name| folder.join(name)).into_iter().find(|test| train.is_dir() && test.is_dir()) else {
-        let list = List::read(folder)?;
-        let shape = shape.map_or_else(|| list.first_shape(), Ok)?;
-        let images = list.images(shape)?;
-        return with_test_split(name, &images, list.classes);
+    let (_, folders) = entries(folder)?;
+    let called = |name: &str| {
+        let is = |path: &&PathBuf| matches!(folder_name(path).strip_prefix(name), Some(rest) if rest.is_empty() || rest.starts_with('_'));
+        folders.iter().find(is).cloned()
     };
-    let (train, test_list) = (List::read(&train)?, List::read(&test)?);
-    if train.classes != test_list.classes {
-        let (expected, found) = (&train.classes, &test_list.classes);
-        return Err(Error::bad_file(
-            &test,
-            format!("its classes are {found:?}, and those to train on are {expected:?}"),
-        ));
-    }
+    let (mut train, mut test) = match (called("train"), TEST.into_iter().find_map(called)) {
+        (Some(train), Some(test_folder)) => {
+            let (train, test) = (List::read(&train)?, List::read(&test_folder)?);
+            if train.classes != test.classes {
+                let (expected, found) = (&train.classes, &test.classes);
+                let reason = format!("its classes are {found:?}, and those to train on are {expected:?}");
+                return Err(Error::bad_file(test_folder, reason));
+            }
+            (train, test)
+        }
+        _ => {
+            let all = List::read(folder)?;
+            let (train, test) = train_and_test(&name, all.paths.len())?;
+            (all.select(&train), all.select(&test))
+        }
+    };
+    (train, test) = (train.in_turns(), test.in_turns());
     let shape = shape.map_or_else(|| train.first_shape(), Ok)?;
-    let (train_images, test) = (train.images(shape)?, test_list.images(shape)?);
+    let (train_images, test) = (train.images(shape)?, test.images(shape)?);
     Ok(DataSet { name, train: train_images, test, bins: 256, classes: train.classes })
 }
 
-/// The pictures of a folder, in the order of classes and names.
+/// The pictures of a folder; at first in the order of classes and names.
 #[derive(Debug, Default)]
 struct List {
     paths: Vec<PathBuf>,
@@ -88,6 +96,33 @@ impl List {
             return Err(Error::bad_file(folder, "there is no PNG or JPEG in this folder"));
         }
         Ok(list)
+    }
+
+    /// These pictures, in this order.
+    fn select(&self, order: &[usize]) -> Self {
+        let paths = order.iter().filter_map(|&i| self.paths.get(i).cloned()).collect();
+        let labels = order.iter().filter_map(|&i| self.labels.get(i).copied()).collect();
+        Self { paths, labels, classes: self.classes.clone() }
+    }
+
+    /// The classes taking turns, so that each has its share in any part, such as the last images, held out to validate.
+    fn in_turns(&self) -> Self {
+        let mut sizes = vec![0u64; self.classes.len()];
+        let place = |&label: &u16| {
+            sizes[usize::from(label)] += 1;
+            sizes[usize::from(label)]
+        };
+        let places: Vec<u64> = self.labels.iter().map(place).collect();
+        // Sorted by how far through its class each is, (2 · place − 1) / size, without rounding.
+        let part = |i: usize| (2 * places[i] - 1, sizes[usize::from(self.labels[i])]);
+        let mut order: Vec<usize> = (0..self.paths.len()).collect();
+        if !self.labels.is_empty() {
+            order.sort_by(|&a, &b| {
+                let ((a, size_of_a), (b, size_of_b)) = (part(a), part(b));
+                (a * size_of_b).cmp(&(b * size_of_a))
+            });
+        }
+        self.select(&order)
     }
 
     /// `[height, width, channels]` of the first picture.
@@ -241,10 +276,29 @@ mod tests {
         assert_eq!(data.classes, ["ant", "cat"]);
         assert_eq!((data.train.labels(), data.train.image(0)[0]), (Some(&[0, 1][..]), 1));
         assert_eq!((data.test.labels(), data.test.image(0)[0]), (Some(&[0, 1][..]), 2));
+        for (plain, size) in [("train", "train_32x32"), ("val", "valid_32x32")] {
+            fs::rename(folder.path().join(plain), folder.path().join(size)).unwrap();
+        }
+        assert_eq!(load(folder.path(), Some([2, 4, 3])).unwrap(), data);
+        for (plain, size) in [("train", "train_32x32"), ("val", "valid_32x32")] {
+            fs::rename(folder.path().join(size), folder.path().join(plain)).unwrap();
+        }
         fs::create_dir(folder.path().join("val/dog")).unwrap();
         assert!(complaint(&folder, [2, 4, 3]).contains("this class holds no PNG"));
         save(&folder, "val/dog/z.png", &picture(1, 4, 2));
         assert!(complaint(&folder, [2, 4, 3]).contains("those to train on are [\"ant\", \"cat\"]"));
+    }
+
+    #[test]
+    fn classes_take_turns_in_proportion() {
+        let list = List {
+            paths: (0..8).map(|i| PathBuf::from(i.to_string())).collect(),
+            labels: vec![0, 0, 0, 0, 0, 0, 1, 1],
+            classes: vec!["a".into(), "b".into()],
+        };
+        assert_eq!(list.in_turns().labels, [0, 0, 1, 0, 0, 0, 1, 0]);
+        assert_eq!(list.in_turns().paths[2], PathBuf::from("6"));
+        assert_eq!(List { labels: vec![], classes: vec![], ..list }.in_turns().paths.len(), 8);
     }
 
     #[test]
@@ -289,6 +343,25 @@ mod tests {
         assert!(complaint(&folder(&["a.png", "b/c.png"]), [2, 4, 3]).contains("a.png: a picture beside sub-folders"));
         assert!(complaint(&folder(&[]), [2, 4, 3]).contains("no PNG or JPEG"));
         assert!(load(Path::new("nowhere"), None).unwrap_err().is_input());
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+        #[test]
+        fn damaged_pictures_are_read_or_refused(jpeg: bool, at in 0.0..1.0f64, byte: u8, cut in 0.0..1.0f64) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a");
+            let format = if jpeg { ImageFormat::Jpeg } else { ImageFormat::Png };
+            picture(9, 20, 18).save_with_format(&path, format).unwrap();
+            let mut bytes = fs::read(&path).unwrap();
+            let (at, length) = ((at * bytes.len() as f64) as usize, bytes.len());
+            bytes[at] = byte;
+            bytes.truncate(((0.2 + cut) * length as f64) as usize);
+            fs::write(&path, bytes).unwrap();
+            if let Err(error) = fitted(&path, [18, 20, 3]) {
+                proptest::prop_assert!(error.is_input(), "{}", error);
+            }
+        }
     }
 
     #[test]

@@ -4,22 +4,30 @@ use super::{DataSet, Images};
 use crate::error::{Error, Result};
 
 /// Of so many images, in the order of the set, the last one is held out to test on.
-pub const ONE_IN: usize = 10;
+const ONE_IN: usize = 10;
 
-/// A data set of images without a split: every tenth, counted from one, is to test on, and the others are to train on.
+/// Which of `count` images are to train on and which to test on: every tenth, counted from one.
 ///
 /// It depends on the order alone, so the same files give the same split; and in a set that is sorted by class, each class
 /// has its share in both.
 ///
 /// # Errors
 /// [`Error::Usage`] where there are fewer than ten images.
-pub(super) fn with_test_split(name: String, images: &Images, classes: Vec<String>) -> Result<DataSet> {
-    let is_test = |i: &usize| i % ONE_IN == ONE_IN - 1;
-    let (test, train): (Vec<_>, Vec<_>) = (0..images.len()).partition(is_test);
+pub(super) fn train_and_test(name: &str, count: usize) -> Result<(Vec<usize>, Vec<usize>)> {
+    let (test, train): (Vec<_>, Vec<_>) = (0..count).partition(|i| i % ONE_IN == ONE_IN - 1);
     if test.is_empty() {
         let message = "with no test split of its own, a set needs 10, of which every tenth is held out";
-        return Err(Error::Usage(format!("{name} has {} images: {message}", images.len())));
+        return Err(Error::Usage(format!("{name} has {count} images: {message}")));
     }
+    Ok((train, test))
+}
+
+/// A data set of images that have no split.
+///
+/// # Errors
+/// As [`train_and_test`].
+pub(super) fn with_test_split(name: String, images: &Images, classes: Vec<String>) -> Result<DataSet> {
+    let (train, test) = train_and_test(&name, images.len())?;
     Ok(DataSet { name, train: images.select(train)?, test: images.select(test)?, bins: 256, classes })
 }
 
