@@ -38,6 +38,8 @@ pub enum Purpose {
     Sample = 7,
     /// Random inputs of checks, laws and benchmarks.
     Check = 8,
+    /// Shifts and flips of training images.
+    Augment = 9,
 }
 
 /// Which numbers: a seed and a purpose, at a step.

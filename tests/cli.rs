@@ -119,6 +119,44 @@ fn a_run_leaves_what_it_promises_and_every_command_takes_it() {
 }
 
 #[test]
+fn a_recipe_that_shrinks_its_data_does_so_for_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let flow = |side: usize, shrink: usize| {
+        let image = format!("image: (height: {side}, width: {side}, channels: 1, bins: 17)");
+        let recipe = format!("train: (data: \"digits\", shrink: {shrink}, length: Steps(2))");
+        fs::write(at.join("small.ron"), format!("Flow({image}, layers: [Squeeze(), ActNorm()], {recipe})")).unwrap();
+    };
+    flow(4, 2);
+    succeeds(&["train", "small.ron", "--out", "run"], at);
+    assert!(succeeds(&["eval", "run"], at).contains("test split of digits shrunk by 2"));
+    assert!(succeeds(&["score", "run"], at).contains("360 images"));
+    flow(8, 2);
+    assert!(is_refused(&["train", "small.ron", "--out", "other"], at).contains("4×4×1"));
+    flow(8, 3);
+    assert!(is_refused(&["train", "small.ron", "--out", "other"], at).contains("cannot shrink digits by 3"));
+}
+
+#[test]
+fn runs_of_any_length_and_published_logs_are_drawn_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    succeeds(&["train", "digits", "--steps", "3", "--out", "short"], at);
+    succeeds(&["train", "digits", "--steps", "9"], at);
+    let line = |epoch: u32| format!("{{\"epoch\": {epoch}, \"n_images\": {epoch}, \"bits_x\": \"3.5000\"}}\n");
+    fs::write(at.join("test.txt"), line(0) + &line(1)).unwrap();
+    succeeds(&["plot", "short", "runs/digits", "--log", "test.txt=published", "--out", "all"], at);
+    let svg = fs::read_to_string(at.join("all.svg")).unwrap();
+    assert!(["epoch", "short", "digits", "published"].iter().all(|words| svg.contains(words)));
+    succeeds(&["plot", "--log", "test.txt", "--out", "log"], at);
+    succeeds(&["plot", "short", "--x", "seconds", "--out", "time"], at);
+    assert!(is_refused(&["plot", "short", "--log", "test.txt", "--x", "step"], at).contains("epochs and images"));
+    fs::write(at.join("test.txt"), line(0) + "3.5\n").unwrap();
+    assert!(is_refused(&["plot", "--log", "test.txt"], at).contains("test.txt: line 2"));
+    assert!(is_refused(&["plot", "nowhere"], at).contains("nowhere"));
+}
+
+#[test]
 fn threads_change_the_speed_and_not_the_result_of_scoring() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

@@ -32,8 +32,8 @@ fn a_resumed_run_is_the_uninterrupted_one() {
     let folder = tempfile::tempdir().unwrap();
     let (whole, halves) = (folder.path().join("whole"), folder.path().join("halves"));
     let recipe = |steps: u64| {
-        let settings =
-            "validation: 100, validate_every: Steps(10), clip_gradient_norm: 5.0, averaging: Ema(decay: 0.9)";
+        let settings = "validation: 100, validate_every: Steps(10), clip_gradient_norm: 5.0,
+                        averaging: Ema(decay: 0.9), augmentation: Standard(flip: true)";
         recipe("AffineCoupling", 2, &format!("length: Steps({steps}), {settings}"))
     };
     train(&recipe(40), RunFolder::create(Some(&whole), "").unwrap(), Start::Fresh);
@@ -45,6 +45,26 @@ fn a_resumed_run_is_the_uninterrupted_one() {
     }
     let steps = read_metrics(&whole.join("metrics.jsonl")).unwrap();
     assert_eq!(steps.iter().filter(|record| matches!(record, Record::Step(_))).count(), 40);
+}
+
+#[test]
+fn only_training_images_are_augmented() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str, augmentation: &str| {
+        let settings =
+            "length: Steps(1), validation: 100, validate_every: Steps(1), averaging: Off, learning_rate: 1e-12,
+                        initialization_images: 1";
+        let file = recipe("AffineCoupling", 1, &format!("{settings}, augmentation: {augmentation}"));
+        let path = folder.path().join(name);
+        train(&file, RunFolder::create(Some(&path), "").unwrap(), Start::Fresh);
+        read_metrics(&path.join("metrics.jsonl")).unwrap()
+    };
+    let (off, still, moved) = (run("off", "Off"), run("still", "Standard(range: 0)"), run("moved", "Standard()"));
+    assert_eq!(off, still, "no range is no change");
+    let [Record::Step(off), Record::Validation(off_held), _] = &off[..] else { panic!("{off:?}") };
+    let [Record::Step(moved), Record::Validation(moved_held), _] = &moved[..] else { panic!("{moved:?}") };
+    assert_ne!(off.train_bits_per_dim, moved.train_bits_per_dim);
+    assert_eq!(off_held.evaluation.data, moved_held.evaluation.data);
 }
 
 #[test]

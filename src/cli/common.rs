@@ -1,8 +1,9 @@
 //! Options that several commands share.
 
 use crate::backend::Cpu;
-use crate::data::{self, DataSet, Images};
+use crate::data::{DataSet, Images};
 use crate::flow::FlowFile;
+use crate::train::open_data;
 use crate::{Error, Result};
 use clap::ValueEnum;
 use dfdx::tensor::Cache;
@@ -70,7 +71,7 @@ pub struct ModelArgs {
 /// Images to score.
 #[derive(Debug, clap::Args)]
 pub struct DataArgs {
-    /// `digits` or `cifar10:DIR` [default: what the model was trained on]
+    /// `digits`, `cifar10:DIR`, `idx:DIR`, `images:DIR`, `npy:FILE` or `npz:FILE` [default: what the model was trained on]
     #[arg(long)]
     pub data: Option<String>,
     /// Which of its images
@@ -92,7 +93,7 @@ pub enum Split {
 
 impl DataArgs {
     /// The images that the arguments name, in the flow's grey levels, with the name of their data.
-    pub fn open(&self, file: &FlowFile) -> Result<(Images, data::DataSet)> {
+    pub fn open(&self, file: &FlowFile) -> Result<(Images, DataSet)> {
         let set = open_data(file, self.data.as_deref())?;
         let all = if self.split == Split::Train { &set.train } else { &set.test };
         let count = self.images.unwrap_or(all.len()).min(all.len());
@@ -102,14 +103,6 @@ impl DataArgs {
     pub fn split_name(&self) -> &'static str {
         if self.split == Split::Train { "train" } else { "test" }
     }
-}
-
-/// The data set that is named, or the recipe's own, in the flow's grey levels.
-pub fn open_data(file: &FlowFile, name: Option<&str>) -> Result<DataSet> {
-    let name = name.or(file.spec.train.data.as_deref());
-    let name =
-        name.ok_or_else(|| Error::Usage("which data is not said: give --data, or `data` in the recipe".into()))?;
-    data::open(name)?.with_bins(file.spec.image.bins())
 }
 
 /// Lets rayon use so many threads.

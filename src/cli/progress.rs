@@ -29,12 +29,12 @@ impl Progress {
             return;
         }
         match event {
-            Event::Started { parameters, images: (train, validation, test), steps: (done, total) } => {
+            Event::Started { parameters, data, images: (train, validation, test), steps: (done, total) } => {
                 let parameters = grouped(parameters as u64);
                 let (train, validation, test) =
                     (grouped(train as u64), grouped(validation as u64), grouped(test as u64));
                 eprintln!(
-                    "{parameters} parameters; {train} images to train on, {validation} to validate, {test} to test"
+                    "{parameters} parameters; {data}: {train} images to train on, {validation} to validate, {test} to test"
                 );
                 eprintln!("steps {} to {total}, into {}", done + 1, self.folder);
                 self.total = total;

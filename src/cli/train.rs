@@ -1,11 +1,11 @@
 //! `train FLOW`: trains a flow in a folder of its own, or goes on where a run stopped.
 
-use super::common::{DeviceChoice, open_data, print, print_json};
+use super::common::{DeviceChoice, print, print_json};
 use super::progress::Progress;
 use crate::backend::{Cpu, Device, Element};
 use crate::flow::spec::{Length, Memory};
 use crate::flow::{FlowFile, Registry};
-use crate::train::{Checkpoint, Outcome, RunFolder, Start, Trainer};
+use crate::train::{Checkpoint, Outcome, RunFolder, Start, Trainer, open_data};
 use crate::{Error, Result};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub struct Args {
     /// Start from this model's weights
     #[arg(long, value_name = "MODEL")]
     from: Option<PathBuf>,
-    /// `digits` or `cifar10:DIR` [default: the recipe's]
+    /// `digits`, `cifar10:DIR`, `idx:DIR`, `images:DIR`, `npy:FILE` or `npz:FILE` [default: the recipe's]
     #[arg(long)]
     data: Option<String>,
     /// The run's folder [default: the first free of runs/NAME, runs/NAME-2, …]

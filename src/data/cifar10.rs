@@ -43,8 +43,9 @@ fn read_batches(folder: &Path, names: &[&str]) -> Result<Images> {
             _ => Error::io(&path)(error),
         })?;
         if bytes.is_empty() || !bytes.len().is_multiple_of(RECORD) {
-            let reason = format!("expected records of {RECORD} bytes, found {} bytes: not a whole batch", bytes.len());
-            return Err(Error::bad_file(path, reason));
+            let (records, rest) = (bytes.len() / RECORD, bytes.len() % RECORD);
+            let found = format!("found {} bytes: {records} records and {rest} bytes of another", bytes.len());
+            return Err(Error::bad_file(path, format!("cut short: expected records of {RECORD} bytes, {found}")));
         }
         levels.reserve(bytes.len());
         for (i, record) in bytes.chunks_exact(RECORD).enumerate() {
@@ -137,7 +138,10 @@ mod tests {
         let folder = folder();
         std::fs::write(folder.path().join("test_batch.bin"), &record(3)[1..]).unwrap();
         let message = complaint(&folder);
-        assert!(message.contains("test_batch.bin") && message.contains("3072 bytes"), "{message}");
+        assert!(
+            message.contains("test_batch.bin") && message.contains("found 3072 bytes: 0 records and 3072"),
+            "{message}"
+        );
         std::fs::write(folder.path().join("test_batch.bin"), []).unwrap();
         assert!(complaint(&folder).contains("found 0 bytes"));
     }

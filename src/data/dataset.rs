@@ -67,6 +67,11 @@ impl Images {
         &self.levels[i * pixels..(i + 1) * pixels]
     }
 
+    /// The class of each image; `None` where images have none.
+    pub fn labels(&self) -> Option<&[u16]> {
+        self.labels.as_deref()
+    }
+
     /// The class of image `i`; `None` where images have none, or there is no such image.
     pub fn label(&self, i: usize) -> Option<usize> {
         self.labels.as_ref()?.get(i).map(|&label| label.into())

@@ -3,13 +3,25 @@
 //! [`open`] reads a data set by name into a [`DataSet`]: integer grey levels in memory, never floats. The flow's own
 //! preparation (dequantisation, centring) is drawn from [`crate::noise`], whose numbers depend on a key, an image and a
 //! position alone, so that a run is the same for any number of threads, shards or devices.
+//!
+//! Files are not trusted: one that is cut short, or says what it does not hold, is one error that names it, and no
+//! memory is taken on a header's word.
 
+mod arrays;
+mod augment;
+mod bytes;
 pub mod cifar10;
 mod dataset;
 pub mod digits;
+mod fit;
+mod idx;
+mod imagenet;
 pub mod npy;
+mod pictures;
+mod split;
 
 pub use crate::noise::permutation;
+pub use augment::{Augment, Change};
 pub use dataset::{DataSet, Images};
 
 use std::path::Path;
@@ -17,37 +29,55 @@ use std::path::Path;
 use crate::error::{Error, Result};
 
 /// How each data set is named, and what it is.
-const KNOWN: [(&str, &str); 2] =
-    [("digits", "8×8 handwritten digits, built in"), ("cifar10:DIR", "CIFAR-10, a folder of official binary batches")];
+const KNOWN: [(&str, &str); 6] = [
+    ("digits", "8×8 handwritten digits, built in"),
+    ("cifar10:DIR", "CIFAR-10, a folder of official binary batches"),
+    ("idx:DIR", "MNIST or Fashion-MNIST, a folder of IDX files, plain or .gz"),
+    ("images:DIR", "a folder of PNG and JPEG; sub-folders are classes"),
+    ("npy:FILE", "uint8 [n, height, width, channels] or [n, height, width]"),
+    ("npz:FILE", "such arrays with labels; or a folder of downsampled ImageNet"),
+];
 
-/// Reads the data set that `source` names: `digits`, or `cifar10:DIR`.
+/// Reads the data set that `source` names, such as `digits` or `cifar10:DIR`.
 ///
 /// # Errors
-/// [`Error::Usage`] for a name that is not known, with the nearest one that is, or for a folder missing or needless;
+/// [`Error::Usage`] for a name that is not known, with the nearest one that is, or for a place missing or needless;
 /// whatever the data set's own reader reports otherwise.
 pub fn open(source: &str) -> Result<DataSet> {
+    open_as(source, None)
+}
+
+/// The same, with pictures of any size brought to `shape`, `[height, width, channels]`. Data that have a size keep it.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_as(source: &str, shape: Option<[usize; 3]>) -> Result<DataSet> {
     let (name, place) = match source.split_once(':') {
-        Some((name, place)) => (name, Some(place)),
+        Some((name, place)) => (name, Some(Path::new(place))),
         None => (source, None),
     };
-    match (name, place) {
-        ("digits", None) => digits::load(),
-        ("digits", Some(_)) => Err(Error::Usage(format!("data '{source}': digits are built in; write 'digits' alone"))),
-        ("cifar10", Some(folder)) if !folder.is_empty() => cifar10::load(Path::new(folder)),
-        ("cifar10", _) => Err(Error::Usage(format!("data '{source}': name the folder of the batches, as cifar10:DIR"))),
-        _ => Err(unknown(name)),
+    match (name, place.filter(|place| !place.as_os_str().is_empty())) {
+        ("digits", None) if place.is_none() => digits::load(),
+        ("digits", _) => Err(Error::Usage(format!("data '{source}': digits are built in; write 'digits' alone"))),
+        ("cifar10", Some(folder)) => cifar10::load(folder),
+        ("idx", Some(folder)) => idx::load(folder),
+        ("images", Some(folder)) => pictures::load(folder, shape),
+        ("npy", Some(file)) => arrays::load_npy(file),
+        ("npz", Some(folder)) if folder.is_dir() => imagenet::load(folder),
+        ("npz", Some(file)) => arrays::load_npz(file),
+        _ => Err(unknown(source, name)),
     }
 }
 
-/// The error for a name that is not in [`KNOWN`].
-fn unknown(name: &str) -> Error {
+/// The error for a name that is not in [`KNOWN`], or has no place.
+fn unknown(source: &str, name: &str) -> Error {
+    let base = |syntax: &'static str| syntax.split(':').next().unwrap_or(syntax);
+    if let Some((syntax, meaning)) = KNOWN.iter().find(|(syntax, _)| base(syntax) == name) {
+        return Error::Usage(format!("data '{source}': say where they are, as {syntax} ({meaning})"));
+    }
     let mut message = format!("there is no data set '{name}'");
-    let nearest = KNOWN
-        .iter()
-        .map(|(syntax, _)| {
-            (strsim::jaro_winkler(&name.to_lowercase(), syntax.split(':').next().unwrap_or(syntax)), syntax)
-        })
-        .max_by(|a, b| a.0.total_cmp(&b.0));
+    let likeness = |syntax| strsim::jaro_winkler(&name.to_lowercase(), base(syntax));
+    let nearest = KNOWN.iter().map(|(syntax, _)| (likeness(syntax), syntax)).max_by(|a, b| a.0.total_cmp(&b.0));
     if let Some((_, syntax)) = nearest.filter(|(likeness, _)| *likeness > 0.75) {
         message += &format!("; did you mean '{syntax}'?");
     }
@@ -56,6 +86,22 @@ fn unknown(name: &str) -> Error {
         message += &format!("\n  {syntax:<12} {meaning}");
     }
     Error::Usage(message)
+}
+
+/// The last name of a path, which data go by.
+fn folder_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+/// The name of a file without its ending.
+fn file_name(path: &Path) -> String {
+    path.file_stem().map_or_else(|| path.display().to_string(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// Classes without names, `0` to the greatest label; none where images have no labels.
+fn numbered<const N: usize>(splits: [&Images; N]) -> Vec<String> {
+    let greatest = splits.into_iter().filter_map(Images::labels).flatten().max();
+    greatest.map_or_else(Vec::new, |greatest| (0..=*greatest).map(|label| label.to_string()).collect())
 }
 
 #[cfg(test)]
@@ -75,10 +121,13 @@ mod tests {
     }
 
     #[test]
-    fn the_place_must_be_there_for_folders_only() {
-        assert!(complaint("cifar10").contains("cifar10:DIR"));
-        assert!(complaint("cifar10:").contains("cifar10:DIR"));
-        assert!(complaint("digits:here").contains("built in"));
+    fn the_place_must_be_there_for_all_but_the_digits() {
+        for (syntax, _) in &KNOWN[1..] {
+            let name = syntax.split(':').next().unwrap();
+            assert!(complaint(name).contains(syntax) && complaint(&format!("{name}:")).contains(syntax), "{syntax}");
+            assert!(complaint(&format!("{name}:no/such/place")).contains("no/such/place"));
+        }
+        assert!(complaint("digits:here").contains("built in") && complaint("digits:").contains("built in"));
         assert_eq!(open("digits").unwrap().name, "digits");
     }
 }

@@ -46,6 +46,7 @@ const BINS: Bound<u32> = Bound { expected: "2 to 256 bins", holds: |n| matches!(
 const POSITIVE: Bound<f64> = Bound { expected: "a finite number above 0", holds: |&x| x > 0.0 && x.is_finite() };
 const NOT_NEGATIVE: Bound<f64> =
     Bound { expected: "a finite number of at least 0", holds: |&x| x >= 0.0 && x.is_finite() };
+const SHARE: Bound<f64> = Bound { expected: "a share from 0 to below 1", holds: |&x| (0.0..1.0).contains(&x) };
 const DECAY: Bound<f64> = Bound { expected: "a number from 0 to below 1", holds: |&x| (0.0..1.0).contains(&x) };
 
 pub fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
@@ -58,6 +59,10 @@ pub fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Er
 
 pub fn not_negative<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     NOT_NEGATIVE.read(deserializer)
+}
+
+pub fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    SHARE.read(deserializer)
 }
 
 pub fn decay<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {

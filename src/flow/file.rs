@@ -138,7 +138,8 @@ mod tests {
             prior: Gaussian(learned: false, classes: 10, classifier: true),
             train: (
                 optimizer: Adam(), clip_gradient_norm: 50, averaging: Off, memory: Store, length: Images(9),
-                drift_bound: Some(1e-3), learning_rate: 1e-17, warmup: Epochs(0),
+                drift_bound: Some(1e-3), learning_rate: 1e-17, warmup: Epochs(0), shrink: 2, fit: Pad,
+                augmentation: Standard(range: 0, shifts: Whole, flip: true),
             ),
         )"#;
         let file = FlowFile::parse("all", text).unwrap();

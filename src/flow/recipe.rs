@@ -13,6 +13,13 @@ use super::bounds;
 pub struct Recipe {
     /// The data, as the command line names it, such as `"digits"` or `"cifar10:DIR"`. Default none: it must be given.
     pub data: Option<String>,
+    /// The data's images are shrunk by this whole factor in each direction, by averaging. Default 1.
+    #[serde(deserialize_with = "bounds::count")]
+    pub shrink: usize,
+    /// What is done with images that are not of the flow's size, after shrinking. Default `Exact`.
+    pub fit: Fit,
+    /// What is done at random to training images. Default `Off`; the reference code has `Standard()` on CIFAR-10.
+    pub augmentation: Augmentation,
     /// Images in a batch. Default 64; the paper's CIFAR-10 runs have 8 workers of 64.
     #[serde(deserialize_with = "bounds::count")]
     pub batch: usize,
@@ -51,6 +58,9 @@ impl Default for Recipe {
     fn default() -> Self {
         Self {
             data: None,
+            shrink: 1,
+            fit: Fit::Exact,
+            augmentation: Augmentation::Off,
             batch: 64,
             length: None,
             seed: 0,
@@ -66,6 +76,56 @@ impl Default for Recipe {
             drift_bound: None,
         }
     }
+}
+
+/// How data of another height or width come to the flow's.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename = "fit")]
+pub enum Fit {
+    /// `Exact`: they do not; it is an error.
+    #[default]
+    Exact,
+    /// `Pad`: a border of level 0 around them, as the reference code pads MNIST to 32×32. Bits/dim count it.
+    Pad,
+    /// `Crop`: their middle.
+    Crop,
+}
+
+/// Random changes of training images. Those of validation and test are never changed.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq)]
+#[serde(rename = "augmentation", deny_unknown_fields)]
+pub enum Augmentation {
+    /// `Off`: none.
+    #[default]
+    Off,
+    /// `Standard()`: each image is shifted up or down and left or right, and the pixels at the border are repeated. So
+    /// are those of the data-dependent initialisation, as in the reference code.
+    Standard {
+        /// The farthest shift each way, as a share of the side. Default 0.1.
+        #[serde(default = "tenth", deserialize_with = "bounds::share")]
+        range: f64,
+        /// Default `Fractional`.
+        #[serde(default)]
+        shifts: Shifts,
+        /// Whether every other image, at random, is mirrored from left to right. Default false.
+        #[serde(default)]
+        flip: bool,
+    },
+}
+
+/// The shifts that are drawn.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename = "shifts")]
+pub enum Shifts {
+    /// `Fractional`: any within the range; levels are interpolated, which blurs, and rounded down. The reference code's.
+    #[default]
+    Fractional,
+    /// `Whole`: a whole number of pixels, so that levels stay what they are.
+    Whole,
+}
+
+fn tenth() -> f64 {
+    0.1
 }
 
 /// A stretch of training.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use image::{RgbImage, imageops};
 use plotters::coord::Shift;
+use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -31,7 +32,7 @@ const STEPS: (usize, usize) = (6, 10);
 /// One line of a [`Figure`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Series {
-    /// What the line is, written at its end.
+    /// What the line is, written at its end; an empty one is not.
     pub label: String,
     /// Its points, by increasing x; those with a coordinate that is not finite are left out and break the line.
     pub points: Vec<(f64, f64)>,
@@ -155,7 +156,7 @@ impl Figure {
                 }
                 .map_err(cannot_draw)?;
             }
-            if let Some(((x, last), _)) = series.points_and_spread().last() {
+            if let Some(((x, last), _)) = series.points_and_spread().last().filter(|_| !series.label.is_empty()) {
                 let end = chart.plotting_area().map_coordinate(&(x, last.clamp(y.start, y.end)));
                 ends.push((end, color, &series.label));
             }
@@ -165,8 +166,12 @@ impl Figure {
         let heights: Vec<i32> = ends.iter().map(|((_, height), ..)| *height).collect();
         let (edge, right) = (columns.end, columns.end + LEADER as i32);
         for ((end, color, label), height) in ends.into_iter().zip(frame::spaced(&heights, TEXT as i32, &rows)) {
-            let leader = vec![end, (edge, end.1), (right - LEADER as i32 / 4, height)];
-            area.draw(&PathElement::new(leader, color.mix(0.6).stroke_width(FINE))).map_err(cannot_draw)?;
+            // Dotted within the plot, where a line that ended early might else seem to go on.
+            let pen = color.mix(0.6).stroke_width(FINE);
+            let within = DashedPathElement::new([end, (edge, end.1)], FINE, 5 * FINE, pen);
+            area.draw(&within).map_err(cannot_draw)?;
+            let beyond = vec![(edge, end.1), (right - LEADER as i32 / 4, height)];
+            area.draw(&PathElement::new(beyond, pen)).map_err(cannot_draw)?;
             let style = style.pos(Pos::new(HPos::Left, VPos::Center)).color(&color);
             area.draw_text(label, &style, (right, height)).map_err(cannot_draw)?;
         }

@@ -6,6 +6,7 @@ use crate::flow::{Batch, Dequantize, Flow};
 use crate::noise::{NoiseKey, Purpose};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 
 /// Images scored at a time.
 const CHUNK: usize = 512;
@@ -88,7 +89,15 @@ pub(super) fn expect_images<E: Element, D: Device<E>>(flow: &Flow<E, D>, images:
     if [height, width, channels] == [shape.height, shape.width, shape.channels] {
         return Ok(());
     }
-    Err(Error::Usage(format!("the flow is for images of {shape}, and the data are {height}×{width}×{channels}")))
+    let help = match (height.cmp(&shape.height), width.cmp(&shape.width)) {
+        _ if channels != shape.channels => "",
+        (Ordering::Less | Ordering::Equal, Ordering::Less | Ordering::Equal) => "; `fit: Pad` in the recipe pads them",
+        (Ordering::Greater | Ordering::Equal, Ordering::Greater | Ordering::Equal) => {
+            "; `fit: Crop` in the recipe takes their middle, `shrink` averages them down"
+        }
+        _ => "",
+    };
+    Err(Error::Usage(format!("the flow is for images of {shape}, and the data are {height}×{width}×{channels}{help}")))
 }
 
 /// Bits per dimension of images. Noise is drawn `draws` times an image from `seed`: the same seed gives the same

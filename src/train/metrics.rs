@@ -1,7 +1,6 @@
 //! `metrics.jsonl`: one record a line, and nothing in it that depends on the clock.
 
 use super::Evaluation;
-use crate::plot::Series;
 use crate::{Error, Result, files};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fs::{File, OpenOptions};
@@ -130,38 +129,4 @@ fn read_lines(path: &Path) -> Result<Vec<(Record, String)>> {
         }
     }
     Ok(records)
-}
-
-/// A run's learning curves, bits/dim against steps: training (mean over windows) and validation.
-///
-/// # Errors
-/// As [`read_metrics`].
-pub fn run_series(folder: &Path, label: &str) -> Result<Vec<Series>> {
-    let records = read_metrics(&folder.join("metrics.jsonl"))?;
-    let steps: Vec<(f64, f64)> = records
-        .iter()
-        .filter_map(|record| match record {
-            Record::Step(record) => Some((record.step as f64, record.train_bits_per_dim)),
-            _ => None,
-        })
-        .collect();
-    let window = steps.len().div_ceil(120).max(1);
-    let mean = |points: &[(f64, f64)]| {
-        let n = points.len() as f64;
-        (points.iter().map(|p| p.0).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n)
-    };
-    let held_out = |wanted: fn(&Record) -> Option<&ValidationRecord>| -> Vec<(f64, f64)> {
-        let points = records.iter().filter_map(wanted);
-        points.map(|record| (record.step as f64, record.evaluation.bits_per_dim)).collect()
-    };
-    let validation = held_out(|record| if let Record::Validation(record) = record { Some(record) } else { None });
-    let test = held_out(|record| if let Record::Test(record) = record { Some(record) } else { None });
-    let named = |what: &str| if label.is_empty() { what.to_owned() } else { format!("{label} {what}") };
-    let all = [
-        (named("train"), steps.chunks(window).map(mean).collect::<Vec<_>>(), true),
-        (named("validation"), validation, false),
-        (named("test"), test, false),
-    ];
-    let series = all.into_iter().filter(|(_, points, _)| !points.is_empty());
-    Ok(series.map(|(label, points, dashed)| Series { label, points, dashed, ..Series::default() }).collect())
 }

@@ -4,15 +4,21 @@
 //! step, its weights and what the optimizer keeps beside them: [`checkpoint`](Checkpoint) holds all of it.
 
 mod checkpoint;
+mod curves;
 mod evaluate;
+mod glow_log;
 mod metrics;
 mod optimizer;
 mod run;
+mod source;
 mod trainer;
 
 pub use checkpoint::Checkpoint;
+pub use curves::{XAxis, run_series, series_of_runs};
 pub use evaluate::{Classification, DataName, Evaluation, evaluate, score};
-pub use metrics::{Metrics, Record, StepRecord, ValidationRecord, read_metrics, run_series};
+pub use glow_log::glow_log_series;
+pub use metrics::{Metrics, Record, StepRecord, ValidationRecord, read_metrics};
 pub use optimizer::OptimizerState;
 pub use run::{RunFolder, draw_samples, sample_labels};
+pub use source::open_data;
 pub use trainer::{Event, Outcome, Start, Trainer};

@@ -1,6 +1,6 @@
 //! A run's folder, and the pictures that end up in it.
 
-use super::metrics::run_series;
+use super::run_series;
 use crate::backend::{Device, Element};
 use crate::flow::Flow;
 use crate::noise::{NoiseKey, Purpose};

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Initializer, ParameterGradients, Parameters};
-use crate::data::{DataSet, Images, permutation};
-use crate::flow::spec::{Memory, Recipe};
+use crate::data::{Augment, DataSet, Images, permutation};
+use crate::flow::spec::{Augmentation, Memory, Recipe, Shifts};
 use crate::flow::{Batch, Dequantize, Flow, FlowFile, GradientOutcome, Model, Registry, dequantize};
 use crate::noise::{NoiseKey, Purpose};
 use crate::{Error, Result};
@@ -38,6 +38,8 @@ pub enum Event<'a> {
     Started {
         /// Of the flow.
         parameters: usize,
+        /// What the data are called.
+        data: &'a str,
         /// Training, held-out and test images.
         images: (usize, usize, usize),
         /// Steps done, and steps to do.
@@ -175,8 +177,10 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         let mut order = permutation(NoiseKey::new(seed, Purpose::Shuffle), 0, self.data.train.len());
         order.truncate(self.recipe().initialization_images);
         let how = Dequantize::Uniform(NoiseKey::new(seed, Purpose::FirstBatch));
-        let (shape, bins, numbers) = (self.flow.image_shape(), self.flow.bins(), order.iter().map(|&i| i as u64));
-        let x = dequantize(&self.device, shape, bins, &self.data.train.gather(&order), numbers, how)?;
+        let numbers: Vec<u64> = order.iter().map(|&i| i as u64).collect();
+        let levels = self.training_levels(&order, &numbers);
+        let (shape, bins) = (self.flow.image_shape(), self.flow.bins());
+        let x = dequantize(&self.device, shape, bins, &levels, numbers.into_iter(), how)?;
         self.flow.initialize(x)?;
         self.flow.prepare(&self.device)
     }
@@ -203,6 +207,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         let validate_every = recipe.validate_every.steps(recipe.batch, self.data.train.len()).round().max(1.0) as u64;
         watch(Event::Started {
             parameters: self.flow.trained_count(),
+            data: &self.data.name,
             images: (self.data.train.len(), self.validation.len(), self.data.test.len()),
             steps: (self.step, self.total),
         });
@@ -226,9 +231,9 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
     fn train_step(&mut self) -> Result<StepRecord> {
         let recipe = self.recipe();
         let indices = self.batch_indices();
-        let levels = self.data.train.gather(&indices);
-        let labels = self.data.train.labels_of(&indices);
         let numbers: Vec<u64> = indices.iter().map(|&i| i as u64).collect();
+        let levels = self.training_levels(&indices, &numbers);
+        let labels = self.data.train.labels_of(&indices);
         let key = NoiseKey::new(recipe.seed, Purpose::Dequantize).at(self.step);
         let dequantize = Dequantize::Uniform(key);
         let batch = Batch { levels: &levels, labels: labels.as_deref(), numbers: &numbers, dequantize };
@@ -285,6 +290,17 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
                 order[(place % n) as usize]
             })
             .collect()
+    }
+
+    /// The levels of training images for the step to come, changed as the recipe says.
+    fn training_levels(&self, indices: &[usize], numbers: &[u64]) -> Vec<u8> {
+        let mut levels = self.data.train.gather(indices);
+        if let Augmentation::Standard { range, shifts, flip } = self.recipe().augmentation {
+            let augment = Augment { range, whole: shifts == Shifts::Whole, flip };
+            let key = NoiseKey::new(self.recipe().seed, Purpose::Augment).at(self.step);
+            augment.apply(key, &mut levels, self.data.train.shape(), self.data.bins, numbers);
+        }
+        levels
     }
 
     /// The share of the full learning rate that this step has.

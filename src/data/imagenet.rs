@@ -1,0 +1,115 @@
+//! Downsampled ImageNet as <https://image-net.org> distributes it: `train_data_batch_1.npz` and so on, and `val_data.npz`.
+//!
+//! P. Chrabaszcz, I. Loshchilov and F. Hutter, "A Downsampled Variant of ImageNet as an Alternative to the CIFAR
+//! datasets", 2017, arXiv:1707.08819. A file holds `data`, uint8 `[n, 3 · side²]`, all reds before all greens before all
+//! blues, and `labels`, `[n]`, from 1 to 1,000. It is not the set that Glow's numbers are of, which is A. van den Oord's:
+//! pictures, to be read as a folder of them.
+
+use std::path::{Path, PathBuf};
+
+use super::arrays::Archive;
+use super::{DataSet, Images, folder_name, numbered};
+use crate::error::{Error, Result};
+
+const TRAIN: &str = "train_data_batch_";
+const TEST: &str = "val_data.npz";
+
+/// Reads all training batches in `folder`, by number, and the validation images to test on. Labels count from 0.
+///
+/// # Errors
+/// [`Error::BadFile`] for a batch that is missing, damaged or of another size than the first.
+pub fn load(folder: &Path) -> Result<DataSet> {
+    let numbers = 1..;
+    let batch = |number: u32| folder.join(format!("{TRAIN}{number}.npz"));
+    let batches: Vec<PathBuf> = numbers.map(batch).take_while(|path| path.exists()).collect();
+    if batches.is_empty() {
+        let reason = "there is no such batch; name the folder that holds it, or an .npz file";
+        return Err(Error::bad_file(batch(1), reason));
+    }
+    let train = read(&batches)?;
+    let path = folder.join(TEST);
+    let test = read(std::slice::from_ref(&path))?;
+    if test.shape() != train.shape() {
+        let [height, width, _] = train.shape();
+        return Err(Error::bad_file(path, format!("its images are not {height}×{width}, as those to train on are")));
+    }
+    let classes = numbered([&train, &test]);
+    Ok(DataSet { name: folder_name(folder), train, test, bins: 256, classes })
+}
+
+fn read(batches: &[PathBuf]) -> Result<Images> {
+    let (mut levels, mut labels, mut side) = (Vec::new(), Vec::new(), 0);
+    for path in batches {
+        let mut archive = Archive::open(path)?;
+        let (found, planes) = archive.rows_of_bytes("data")?;
+        let plane = found / 3;
+        if plane == 0 || found != 3 * plane.isqrt().pow(2) || side != 0 && side != plane.isqrt() {
+            let expected = if side == 0 { "3 · side²".to_owned() } else { (3 * side * side).to_string() };
+            return Err(Error::bad_file(path, format!("expected rows of {expected} levels, found {found}")));
+        }
+        side = plane.isqrt();
+        levels.reserve(planes.len());
+        for image in planes.chunks_exact(found) {
+            levels.extend((0..plane).flat_map(|at| [image[at], image[plane + at], image[2 * plane + at]]));
+        }
+        for label in archive.labels("labels")? {
+            let counted_from_0 = label.checked_sub(1).filter(|label| *label < 1000);
+            labels
+                .push(counted_from_0.ok_or_else(|| {
+                    Error::bad_file(path, format!("label {label}: labels of ImageNet are 1 to 1000"))
+                })?);
+        }
+    }
+    let wrong =
+        |error: Error| Error::bad_file(batches.last().map_or(Path::new(""), PathBuf::as_path), error.to_string());
+    Images::new(levels, [side, side, 3], Some(labels)).map_err(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::arrays::tests::{array, npz};
+    use super::*;
+
+    /// A batch of images of 2×2 whose levels are 0 to 11 and a label each.
+    fn batch(labels: &[u8]) -> Vec<u8> {
+        let levels: Vec<u8> = labels.iter().flat_map(|_| 0..12).collect();
+        let rows = format!("({}, 12)", labels.len());
+        npz(&[
+            ("data", array("|u1", &rows, &levels)),
+            ("labels", array("|u1", &format!("({},)", labels.len()), labels)),
+        ])
+    }
+
+    fn folder(files: &[(&str, Vec<u8>)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn batches_are_read_by_number_channels_last() {
+        let batches = [("train_data_batch_2.npz", batch(&[3])), ("train_data_batch_1.npz", batch(&[1, 2]))];
+        let folder = folder(&[&batches[..], &[(TEST, batch(&[9]))]].concat());
+        let data = load(folder.path()).unwrap();
+        assert_eq!((data.train.labels(), data.test.labels()), (Some(&[0, 1, 2][..]), Some(&[8][..])));
+        assert_eq!(data.train.image(2), [0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11]);
+        assert_eq!(data.train.shape(), [2, 2, 3]);
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_named() {
+        let complaint = |files: &[(&str, Vec<u8>)]| load(folder(files).path()).unwrap_err().to_string();
+        let first = |bytes| ("train_data_batch_1.npz", bytes);
+        assert!(complaint(&[]).contains("train_data_batch_1.npz: there is no such batch"));
+        assert!(complaint(&[first(batch(&[1]))]).contains(TEST));
+        assert!(complaint(&[first(batch(&[0]))]).contains("label 0"));
+        let wide = npz(&[("data", array("|u1", "(1, 13)", &[0; 13])), ("labels", array("|u1", "(1,)", &[1]))]);
+        assert!(complaint(&[first(wide)]).contains("found 13"));
+        let unlabelled = npz(&[("data", array("|u1", "(1, 12)", &[0; 12]))]);
+        assert!(complaint(&[first(unlabelled)]).contains("labels"));
+        let short = npz(&[("data", array("|u1", "(1, 12)", &[0; 12])), ("labels", array("|u1", "(2,)", &[1, 1]))]);
+        assert!(complaint(&[first(short)]).contains("expected 1 labels"));
+    }
+}

@@ -1,0 +1,99 @@
+//! Data sets, from files on disk to a trained flow.
+
+use flowstone::backend::Cpu;
+use flowstone::flow::{FlowFile, Registry};
+use flowstone::train::{RunFolder, Start, Trainer, open_data};
+use flowstone::{Error, Result};
+use std::fs;
+use std::path::Path;
+
+/// A folder of MNIST's files with 20 images of 28×28 to train on and 10 to test on; the first pixel is 255.
+fn mnist_like(folder: &Path) {
+    let write = |name: &str, axes: &[u32], values: &[u8]| {
+        let lengths = axes.iter().flat_map(|length| length.to_be_bytes());
+        let bytes: Vec<u8> =
+            [0, 0, 8, axes.len() as u8].into_iter().chain(lengths).chain(values.iter().copied()).collect();
+        fs::write(folder.join(name), bytes).unwrap();
+    };
+    for (split, n) in [("train", 20u32), ("t10k", 10)] {
+        let level = |at: u32| if at.is_multiple_of(784) { 255 } else { (at * 31 % 200) as u8 };
+        let levels: Vec<u8> = (0..n * 784).map(level).collect();
+        let labels: Vec<u8> = (0..n).map(|i| (i % 10) as u8).collect();
+        write(&format!("{split}-images-idx3-ubyte"), &[n, 28, 28], &levels);
+        write(&format!("{split}-labels-idx1-ubyte"), &[n], &labels);
+    }
+}
+
+/// A flow of one small step at each of some levels.
+fn flow((height, width, channels, bits): (u32, u32, u32, u32), levels: usize, prior: &str, recipe: &str) -> FlowFile {
+    let image = format!("(height: {height}, width: {width}, channels: {channels}, bits: {bits})");
+    let level = "Squeeze(), ActNorm(), InvertibleConv(), AffineCoupling(width: 4)";
+    let layers = vec![level; levels].join(", Split(), ");
+    let train = format!("(length: Steps(2), batch: 4, averaging: Off, {recipe})");
+    FlowFile::parse("small", format!("Flow(image: {image}, layers: [{layers}], prior: {prior}, train: {train})"))
+        .unwrap()
+}
+
+/// Trains for two steps; what the data are called, and bits/dim of the test images.
+fn train(file: &FlowFile, data: &str, out: &Path) -> Result<(String, f64)> {
+    let folder = RunFolder::create(Some(out), "")?;
+    let data = open_data(file, Some(data))?;
+    let (registry, device) = (Registry::<f32, Cpu>::default(), Cpu::default());
+    let outcome = Trainer::new(&device, file, &registry, data, folder, Start::Fresh)?.run(&mut |_| ())?;
+    Ok((outcome.test.data.name, outcome.test.bits_per_dim))
+}
+
+fn refused(result: Result<(String, f64)>) -> String {
+    let error = result.unwrap_err();
+    assert!(matches!(error, Error::Usage(_)) && error.is_input(), "{error:?}");
+    error.to_string()
+}
+
+#[test]
+fn grey_images_that_do_not_divide_train_once_they_are_padded_or_cropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    fs::create_dir(at.join("letters")).unwrap();
+    mnist_like(&at.join("letters"));
+    let source = format!("idx:{}", at.join("letters").display());
+    let of = |side, recipe| flow((side, side, 1, 8), 3, "Gaussian(classes: 10)", recipe);
+    let (name, bits) = train(&of(32, "fit: Pad"), &source, &at.join("padded")).unwrap();
+    assert!(name == "letters padded from 28×28 to 32×32" && bits.is_finite(), "{name}: {bits}");
+    let (name, _) = train(&of(24, "fit: Crop, augmentation: Standard()"), &source, &at.join("cropped")).unwrap();
+    assert_eq!(name, "letters cropped from 28×28 to 24×24");
+    let (name, _) = train(&of(16, "shrink: 2, fit: Pad"), &source, &at.join("small")).unwrap();
+    assert_eq!(name, "letters shrunk by 2 padded from 14×14 to 16×16");
+    assert!(refused(train(&of(32, ""), &source, &at.join("a"))).contains("28×28×1; `fit: Pad` in the recipe"));
+    assert!(refused(train(&of(24, ""), &source, &at.join("b"))).contains("28×28×1; `fit: Crop` in the recipe"));
+    assert!(refused(train(&of(24, "fit: Pad"), &source, &at.join("c"))).contains("cannot pad"));
+}
+
+#[test]
+fn pictures_that_are_not_square_train_in_five_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let pictures = folder.path().join("pictures");
+    for class in ["a", "b"] {
+        fs::create_dir_all(pictures.join(class)).unwrap();
+        for i in 0..10u8 {
+            let color = |x: u32, y: u32| image::Rgb([i * 20, (x * 3) as u8, (y * 5) as u8]);
+            let picture = image::RgbImage::from_fn(64 + u32::from(i), 50, color);
+            picture.save(pictures.join(class).join(format!("{i}.png"))).unwrap();
+        }
+    }
+    let file = flow((48, 32, 3, 5), 3, "Gaussian(classes: 2)", "shrink: 1");
+    let (name, bits) = train(&file, &format!("images:{}", pictures.display()), &folder.path().join("run")).unwrap();
+    assert!(name == "pictures" && bits.is_finite() && bits < 6.0, "{name}: {bits}");
+}
+
+#[test]
+fn arrays_that_were_written_are_trained_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("squares.npy");
+    let levels: Vec<u8> = (0..20 * 48).map(|i| (i * 7 % 256) as u8).collect();
+    flowstone::data::npy::write_levels(&path, [20, 4, 4, 3], &levels).unwrap();
+    let source = format!("npy:{}", path.display());
+    let (name, _) = train(&flow((4, 4, 3, 8), 1, "Gaussian()", ""), &source, &folder.path().join("run")).unwrap();
+    assert_eq!(name, "squares");
+    let message = refused(train(&flow((4, 4, 1, 8), 1, "Gaussian()", ""), &source, &folder.path().join("a")));
+    assert!(message.ends_with("the data are 4×4×3"), "{message}");
+}
