@@ -24,15 +24,20 @@ mod summary;
 mod tokens;
 
 pub use diagnosis::FlowFileError;
+pub(crate) use diagnosis::FileKind;
 pub use expand::{Expanded, expand};
+pub(crate) use file::find;
 pub use file::{BUILT_IN, FlowFile};
 pub use gradient::{Batch, GradientOutcome};
 pub use latents::Latents;
+pub(crate) use located::{locate, read};
 pub use located::{Located, NodeId};
 pub use model_file::{FORMAT_VERSION, HostTensor, Model, ModelMetadata, read_tensors, write_tensors};
 pub use pixels::{Dequantize, dequantize, quantize};
 pub use registry::Registry;
+pub(crate) use suggest::suggestion;
 pub use summary::{LayerSummary, Summary};
+pub(crate) use tokens::{Tokens, is_name};
 
 use crate::backend::{Device, Element, Image, ImageShape, Parameter, Parameters, PerSample};
 use crate::bijector::Bijector;

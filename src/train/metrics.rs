@@ -60,6 +60,8 @@ pub enum Record {
     Step(StepRecord),
     /// An evaluation on held-out images.
     Validation(ValidationRecord),
+    /// An evaluation on test images along the way.
+    Interim(ValidationRecord),
     /// The evaluation on the test set at the end.
     Test(ValidationRecord),
 }
@@ -68,7 +70,7 @@ impl Record {
     fn step(&self) -> u64 {
         match self {
             Self::Step(record) => record.step,
-            Self::Validation(record) | Self::Test(record) => record.step,
+            Self::Validation(record) | Self::Interim(record) | Self::Test(record) => record.step,
         }
     }
 }
@@ -155,12 +157,13 @@ pub fn run_series(folder: &Path, label: &str) -> Result<Vec<Series>> {
         points.map(|record| (record.step as f64, record.evaluation.bits_per_dim)).collect()
     };
     let validation = held_out(|record| if let Record::Validation(record) = record { Some(record) } else { None });
+    let interim = held_out(|record| if let Record::Interim(record) = record { Some(record) } else { None });
     let test = held_out(|record| if let Record::Test(record) = record { Some(record) } else { None });
     let named = |what: &str| if label.is_empty() { what.to_owned() } else { format!("{label} {what}") };
     let all = [
         (named("train"), steps.chunks(window).map(mean).collect::<Vec<_>>(), true),
         (named("validation"), validation, false),
-        (named("test"), test, false),
+        (named("test"), if interim.is_empty() { test } else { interim }, false),
     ];
     let series = all.into_iter().filter(|(_, points, _)| !points.is_empty());
     Ok(series.map(|(label, points, dashed)| Series { label, points, dashed, ..Series::default() }).collect())

@@ -7,12 +7,16 @@ mod checkpoint;
 mod evaluate;
 mod metrics;
 mod optimizer;
+mod resident;
 mod run;
+mod timing;
 mod trainer;
 
 pub use checkpoint::Checkpoint;
 pub use evaluate::{Classification, DataName, Evaluation, evaluate, score};
 pub use metrics::{Metrics, Record, StepRecord, ValidationRecord, read_metrics, run_series};
 pub use optimizer::OptimizerState;
+pub use resident::peak_mib;
 pub use run::{RunFolder, draw_samples, sample_labels};
+pub use timing::{StepTimes, Timing, read_timing};
 pub use trainer::{Event, Outcome, Start, Trainer};
