@@ -19,9 +19,12 @@ pub(super) fn changed(file: &AblationFile, base: &FlowFile, changes: &[Change]) 
     let (definitions, others): (Vec<&Change>, Vec<&Change>) = changes.iter().partition(is_definition);
     let mut spec = base.spec.clone();
     for change in definitions {
-        spec = put(file, &spec, change, |setting| {
-            matches!(setting.path.as_slice(), [_, define, name] if define == "define" && *name == change.name)
-        })?;
+        spec = put(
+            file,
+            &spec,
+            change,
+            |setting| matches!(setting.path.as_slice(), [_, define, name] if define == "define" && *name == change.name),
+        )?;
     }
     for change in others {
         if let Some((_, given_by)) = GIVEN.iter().find(|(name, _)| change.name.rsplit('.').next() == Some(name)) {
@@ -71,7 +74,8 @@ fn explain(file: &AblationFile, change: &Change, put: &[Range<usize>], error: Er
 fn unknown(file: &AblationFile, spec: &FlowSpec, change: &Change, all: &[Setting]) -> Error {
     let own = change.name.rsplit('.').next().unwrap_or(&change.name);
     let is_setting = |name: &&str| name.starts_with(char::is_lowercase) || *name == "Repeat";
-    let mut names: Vec<&str> = all.iter().filter_map(|s| s.path.last()).map(String::as_str).filter(is_setting).collect();
+    let mut names: Vec<&str> =
+        all.iter().filter_map(|s| s.path.last()).map(String::as_str).filter(is_setting).collect();
     names.sort_unstable();
     names.dedup();
     names.retain(|name| !spec.define.contains_key(*name) && !GIVEN.iter().any(|(given, _)| given == name));

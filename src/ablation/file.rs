@@ -141,9 +141,14 @@ impl AblationFile {
 
     fn check(&self) -> Result<()> {
         let AblationSpec { vary, seeds, budget, .. } = &self.spec;
-        let refuse = |node, message: String, help: &str| Err(self.error_at(self.place(node), message, Some(help.into())));
+        let refuse =
+            |node, message: String, help: &str| Err(self.error_at(self.place(node), message, Some(help.into())));
         if vary.0.is_empty() {
-            return Err(self.error_at(0..0, "`vary` names nothing to vary", Some("name a factor and its values".into())));
+            return Err(self.error_at(
+                0..0,
+                "`vary` names nothing to vary",
+                Some("name a factor and its values".into()),
+            ));
         }
         if let Some(factor) = vary.0.iter().find(|factor| factor.value.0.is_empty()) {
             return refuse(factor.node, format!("`{}` has no values", factor.name), "give each value a name");
@@ -152,7 +157,11 @@ impl AblationFile {
             return refuse(seeds.node, "there are no seeds".into(), "write `[0, 1, 2]`");
         }
         if let Some(twice) = (1..seeds.len()).find(|&i| seeds[..i].contains(&seeds[i])) {
-            return refuse(seeds.node, format!("seed {} is given twice", seeds[twice]), "runs of one seed are the same");
+            return refuse(
+                seeds.node,
+                format!("seed {} is given twice", seeds[twice]),
+                "runs of one seed are the same",
+            );
         }
         if !budget.is_positive() {
             return refuse(budget.node, "the budget is nothing".into(), "write `Epochs(10)`, with a number above 0");

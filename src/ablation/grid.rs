@@ -110,17 +110,27 @@ impl Grid {
     /// [`Error::Io`] and [`Error::BadFile`] if its files cannot be read.
     pub fn status(&self, run: &Run) -> Result<Status> {
         let folder = self.run(run);
-        let (failed, metrics) = (folder.join("failed.json"), folder.join("metrics.jsonl"));
+        let failed = folder.join("failed.json");
         if failed.exists() {
             return Ok(Status::Failed(read_json::<Failure>(&failed)?.reason));
         }
-        // A run writes this record when all else is written.
-        let is_test = |record: &Record| matches!(record, Record::Test(_));
-        if metrics.exists() && read_metrics(&metrics)?.iter().any(is_test) {
+        if self.test(run)?.is_some() {
             return Ok(Status::Finished);
         }
         let started = folder.join("checkpoint.safetensors").exists();
         Ok(if started { Status::Interrupted } else { Status::Waiting })
+    }
+
+    /// Final test bits/dim of a run that is done: it writes this record when all else is written.
+    ///
+    /// # Errors
+    /// As [`Grid::status`].
+    pub fn test(&self, run: &Run) -> Result<Option<f64>> {
+        let metrics = self.run(run).join("metrics.jsonl");
+        let records = if metrics.exists() { read_metrics(&metrics)? } else { Vec::new() };
+        let of =
+            |record: &Record| if let Record::Test(test) = record { Some(test.evaluation.bits_per_dim) } else { None };
+        Ok(records.iter().find_map(of))
     }
 
     /// Waits until no other process trains in a run's folder: one whose grid was killed needs a moment to notice.

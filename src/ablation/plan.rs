@@ -123,7 +123,8 @@ impl Plan {
             variants.push(Variant { values, label, slug, spec, parameters, multiply_adds, kinds });
         }
         let seeds = file.spec.seeds.value.clone();
-        let runs = seeds.iter().flat_map(|&seed| variants.iter().enumerate().map(move |(i, variant)| (seed, i, variant)));
+        let runs =
+            seeds.iter().flat_map(|&seed| variants.iter().enumerate().map(move |(i, variant)| (seed, i, variant)));
         let runs = runs.map(|(seed, i, variant)| run(i, variant, seed)).collect::<Result<Vec<_>>>()?;
         let factor = |entry: &super::ordered::Entry<super::ordered::Ordered<_>>| Factor {
             name: entry.name.clone(),

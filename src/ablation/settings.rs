@@ -2,7 +2,8 @@
 //!
 //! A flow with every option written out has each of its settings in its text. A setting is named as the file names it,
 //! perhaps after what it is inside of: `learning_rate`, `Split.log_scale_factor`, `coupling.width`. One name can mean
-//! several places, and is then set in all of them. `Repeat` is the number of repetitions.
+//! several places, and is then set in all of them; but what is inside of `image` is meant only by a name that says so,
+//! such as `image.bits`. `Repeat` is the number of repetitions.
 
 use crate::flow::{Tokens, is_name};
 use std::ops::Range;
@@ -23,7 +24,8 @@ impl Setting {
         let (Some((own, around)), mut words) = (self.path.split_last(), name.split('.').collect::<Vec<_>>()) else {
             return false;
         };
-        if words.pop() != Some(own.as_str()) {
+        let hidden = around.iter().any(|name| name == "image") && !words.contains(&"image");
+        if hidden || words.pop() != Some(own.as_str()) {
             return false;
         }
         let mut around = around.iter();
@@ -134,7 +136,7 @@ mod tests {
 
     #[test]
     fn settings_are_found_by_their_names_and_what_is_around_them() {
-        assert_eq!(values("width"), ["9", "64", "5"]);
+        assert_eq!(values("width"), ["64", "5"]);
         assert_eq!(values("AffineCoupling.width"), ["64"]);
         assert_eq!(values("coupling.width"), ["64"]);
         assert_eq!(values("image.width"), ["9"]);
@@ -153,7 +155,9 @@ mod tests {
             let file = FlowFile::read(name).unwrap();
             let text = file.spec.to_ron().unwrap();
             let all = settings(&text);
-            for wanted in ["learning_rate", "width", "memory", "averaging", "clip_gradient_norm", "Repeat", "bits"] {
+            for wanted in
+                ["learning_rate", "width", "memory", "averaging", "clip_gradient_norm", "Repeat", "image.bits"]
+            {
                 assert!(all.iter().any(|setting| setting.is_called(wanted)), "{name}: {wanted}\n{text}");
             }
             for setting in all {

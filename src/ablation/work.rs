@@ -39,8 +39,8 @@ pub enum Work<'a> {
     Ends {
         /// Which.
         run: &'a Run,
-        /// Why it failed, if it did.
-        failure: Option<&'a str>,
+        /// Its final test bits/dim, or why it failed.
+        outcome: std::result::Result<f64, &'a str>,
         /// How long this process took for it.
         took: Duration,
     },
@@ -77,11 +77,15 @@ pub fn work(
             if !resumes {
                 grid.clear(run)?;
             }
-            let failure = worker.train(grid, run, resumes, &watch).err();
-            if let Some(reason) = &failure {
+            let trained = worker.train(grid, run, resumes, &watch);
+            let outcome = match &trained {
+                Ok(()) => grid.test(run)?.ok_or("it left no evaluation on the test set"),
+                Err(reason) => Err(reason.as_str()),
+            };
+            if let Err(reason) = outcome {
                 grid.fail(run, reason)?;
             }
-            watch(Work::Ends { run, failure: failure.as_deref(), took: begin.elapsed() });
+            watch(Work::Ends { run, outcome, took: begin.elapsed() });
         }
         Ok(())
     };

@@ -64,7 +64,7 @@ pub fn run(args: &Args) -> Result<()> {
     if args.json {
         print_json(&summary.json)?;
     } else {
-        print(&format!("{}\n\n{}", summary.text, grid.report().join("report.md").display()))?;
+        print(&format!("{}\n\n{}", summary.text.replace("**", ""), grid.report().join("report.md").display()))?;
     }
     let failed = results.runs.iter().filter(|run| matches!(run.status, Status::Failed(_))).count();
     if failed == 0 { Ok(()) } else { Err(Error::Device(format!("{failed} of {} runs failed", results.runs.len()))) }
@@ -87,11 +87,11 @@ fn table(plan: &Plan, seconds: &[f64], jobs: usize) -> String {
     let longest = plan.variants.iter().map(|variant| variant.label.chars().count()).max().unwrap_or(0).max(7);
     let mut lines = vec![
         format!(
-            "{}: {} variants × {} seeds = {} runs of {}, from {}",
+            "{}: {} × {} = {} of {}, from {}",
             plan.title,
-            plan.variants.len(),
-            plan.seeds.len(),
-            plan.runs.len(),
+            counted(plan.variants.len(), "variant"),
+            counted(plan.seeds.len(), "seed"),
+            counted(plan.runs.len(), "run"),
             plan.budget,
             plan.flow
         ),
@@ -116,6 +116,10 @@ fn table(plan: &Plan, seconds: &[f64], jobs: usize) -> String {
     let several = if jobs > 1 { format!(", were they not {jobs} at a time") } else { String::new() };
     lines.push(format!("all runs together about {total}{several} (estimated from a brief timing on this machine)"));
     lines.join("\n")
+}
+
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn plan_json(plan: &Plan, seconds: &[f64]) -> serde_json::Value {
@@ -193,12 +197,15 @@ impl<'a> Progress<'a> {
                     bar.set_message(format!("{}: {bits_per_dim:.3} bits/dim", run.name));
                 }
             }
-            Work::Ends { run, failure, took } => {
+            Work::Ends { run, outcome, took } => {
                 state.ended += 1;
                 state.under_way.retain(|(name, _)| *name != run.name);
                 let (took, of) = (duration(took.max(Duration::from_millis(100)).as_secs_f64()), self.plan.runs.len());
-                let outcome = failure.map_or_else(|| "done".to_owned(), |reason| format!("failed: {reason}"));
-                self.line(&format!("[{}/{of}] {} {outcome}, {took}", state.ended, run.name));
+                let outcome = match outcome {
+                    Ok(bits_per_dim) => format!("test {bits_per_dim:.4} bits/dim"),
+                    Err(reason) => format!("failed: {reason}"),
+                };
+                self.line(&format!("[{}/{of}] {}: {outcome}, {took}", state.ended, run.name));
             }
         }
     }

@@ -4,11 +4,11 @@
 //! at the end why it failed if it did. It ends when the grid's process does, which it learns from the end of stdin.
 
 use super::common::{DeviceChoice, open_data};
+use crate::Result;
 use crate::ablation::{Grid, Run, Work, Worker};
 use crate::backend::Cpu;
 use crate::flow::{FlowFile, Registry};
 use crate::train::{Event, RunFolder, Start, Trainer};
-use crate::Result;
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;

@@ -23,15 +23,15 @@ mod suggest;
 mod summary;
 mod tokens;
 
-pub use diagnosis::FlowFileError;
 pub(crate) use diagnosis::FileKind;
+pub use diagnosis::FlowFileError;
 pub use expand::{Expanded, expand};
 pub(crate) use file::find;
 pub use file::{BUILT_IN, FlowFile};
 pub use gradient::{Batch, GradientOutcome};
 pub use latents::Latents;
-pub(crate) use located::{locate, read};
 pub use located::{Located, NodeId};
+pub(crate) use located::{locate, read};
 pub use model_file::{FORMAT_VERSION, HostTensor, Model, ModelMetadata, read_tensors, write_tensors};
 pub use pixels::{Dequantize, dequantize, quantize};
 pub use registry::Registry;

@@ -16,7 +16,7 @@ use crate::files::write_atomically;
 /// Panels in a row.
 const COLUMNS: usize = 2;
 /// Width and height of a panel in pixels.
-const PANEL: (u32, u32) = (760, 600);
+const PANEL: (u32, u32) = (660, 560);
 
 /// Figures with one pair of axes each, all over the same ranges.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -77,7 +77,8 @@ impl Panels {
         if !self.title.is_empty() {
             let style = text(TITLE)?.pos(Pos::new(HPos::Center, VPos::Center));
             let (width, height) = top.dim_in_pixel();
-            top.draw_text(&self.title, &style, (width as i32 / 2, (height / 2 + TEXT / 8) as i32)).map_err(cannot_draw)?;
+            top.draw_text(&self.title, &style, (width as i32 / 2, (height / 2 + TEXT / 8) as i32))
+                .map_err(cannot_draw)?;
         }
         let places = rest.split_evenly((self.rows(), self.columns()));
         for (place, (title, series)) in places.iter().zip(&self.panels) {

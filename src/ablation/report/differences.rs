@@ -69,11 +69,14 @@ pub(super) fn differences(plan: &Plan, results: &Results) -> Vec<Difference> {
             }
         }
     }
-    judge(&mut all);
-    all
+    let (mut pooled, mut within): (Vec<Difference>, Vec<Difference>) = all.into_iter().partition(|d| d.pooled);
+    judge(&mut pooled);
+    judge(&mut within);
+    pooled.append(&mut within);
+    pooled
 }
 
-/// Bonferroni: all intervals hold together with [`CONFIDENCE`] if each has its share of the rest.
+/// Bonferroni: all of these intervals hold together with [`CONFIDENCE`] if each has its share of the rest.
 fn judge(all: &mut [Difference]) {
     let together = 1.0 - (1.0 - CONFIDENCE) / all.len().max(1) as f64;
     for difference in all {
@@ -195,10 +198,11 @@ mod tests {
         };
         // t is 4.303 at 95 %, and 12.59 at 1 − 5 %/8; the errors are 0.01, 0.01, 0.1.
         let (d, n) = (0.017_320_508, 0.0);
-        let mut all: Vec<Difference> = [[-d + 0.3, 0.3, d + 0.3], [-d + 0.06, 0.06, d + 0.06], [-10.0 * d, n, 10.0 * d]]
-            .iter()
-            .map(|values| difference(values))
-            .collect();
+        let mut all: Vec<Difference> =
+            [[-d + 0.3, 0.3, d + 0.3], [-d + 0.06, 0.06, d + 0.06], [-10.0 * d, n, 10.0 * d]]
+                .iter()
+                .map(|values| difference(values))
+                .collect();
         all.extend((0..4).map(|_| difference(&[0.0, 0.1, -0.1])));
         all.push(difference(&[1.0]));
         judge(&mut all);

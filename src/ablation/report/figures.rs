@@ -65,7 +65,8 @@ fn by_panel(plan: &Plan, series: impl Fn(usize) -> Option<Series>) -> Vec<(Strin
     let mut panels: Vec<(String, Vec<Series>)> = Vec::new();
     let last = plan.factors.len() - 1;
     for (i, variant) in plan.variants.iter().enumerate() {
-        let title = (0..last).map(|f| plan.value(i, f)).collect::<Vec<_>>().join(", ");
+        let named = |f: usize| format!("{}: {}", plan.factors[f].name, plan.value(i, f));
+        let title = (0..last).map(named).collect::<Vec<_>>().join(", ");
         let Some(series) = series(i) else { continue };
         let series = Series { label: plan.value(i, last).to_owned(), color: Some(variant.values[last]), ..series };
         match panels.iter_mut().find(|(of, _)| *of == title) {

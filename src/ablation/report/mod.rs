@@ -60,7 +60,8 @@ fn copy_samples(plan: &Plan, grid: &Grid, results: &Results, folder: &Path) -> R
     let mut copied = Vec::new();
     for (i, variant) in plan.variants.iter().enumerate() {
         let first = results.of(i).find(|run| run.final_bits_per_dim().is_some());
-        let Some(run) = first.and_then(|first| plan.runs.iter().find(|r| r.variant == i && r.seed == first.seed)) else {
+        let Some(run) = first.and_then(|first| plan.runs.iter().find(|r| r.variant == i && r.seed == first.seed))
+        else {
             continue;
         };
         let name = format!("samples/{}.png", variant.slug);

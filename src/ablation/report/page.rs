@@ -150,6 +150,7 @@ fn differences_section(plan: &Plan, results: &Results, all: &[Difference]) -> St
     }
     let mut text = format!("## What differs\n\n{}\n", differences::sentences(plan, results, all));
     let one = plan.factors.len() == 1;
+    let of_means = all.iter().filter(|difference| difference.pooled).count();
     text += if one { "\n| difference |" } else { "\n| difference | at |" };
     text += " bits/dim | 95 % interval | seeds | distinguishable |\n|---|";
     text += if one { "" } else { "---|" };
@@ -158,13 +159,11 @@ fn differences_section(plan: &Plan, results: &Results, all: &[Difference]) -> St
         let Difference { names: (a, b), mean, half_width, .. } = difference;
         let (bold, at) = match difference.at.as_str() {
             _ if one => ("", String::new()),
-            "" => ("**", "**all** | ".to_owned()),
+            "" => ("**", "**mean of all** | ".to_owned()),
             at => ("", format!("{at} | ")),
         };
-        let interval = half_width.map_or_else(
-            || "–".to_owned(),
-            |width| format!("{:+.4} to {:+.4}", mean.mean - width, mean.mean + width),
-        );
+        let interval = half_width
+            .map_or_else(|| "–".to_owned(), |width| format!("{:+.4} to {:+.4}", mean.mean - width, mean.mean + width));
         let verdict = differences::verdict(difference);
         let (n, mean) = (mean.n, mean.mean);
         text += &format!("| {bold}{a} − {b}{bold} | {at}{mean:+.4} | {interval} | {n} | {verdict} |\n");
@@ -173,9 +172,9 @@ fn differences_section(plan: &Plan, results: &Results, all: &[Difference]) -> St
         "\nDifferences of final test bits/dim, paired over seeds: runs of one seed see the same images in the same order \
          with the same noise, and layers at the same place start alike. Below 0, the first has the lower bits/dim. \
          Intervals are Student's t with n − 1 degrees of freedom; with few seeds they are wide, and rest on differences \
-         being normal. *Corrected*: still leaves out 0 when all {} intervals are widened to hold together with 95 % \
-         (Bonferroni).",
-        all.len()
+         being normal. *Corrected*: still leaves out 0 when all intervals of its kind are widened to hold together with \
+         95 % (Bonferroni): {of_means} of means{}.",
+        if one { String::new() } else { format!(", {} within", all.len() - of_means) }
     );
     text
 }
@@ -218,14 +217,20 @@ fn samples(contents: &Contents) -> String {
     let link = |(variant, path): &(usize, String)| format!("[{}]({path})", contents.plan.variants[*variant].label);
     let links: Vec<String> = contents.samples.iter().map(link).collect();
     let seed = contents.plan.seeds.first().copied().unwrap_or(0);
-    format!("## Samples\n\nTen samples at each of eight temperatures, seed {seed} where it finished: {}.", links.join(" · "))
+    format!(
+        "## Samples\n\nTen samples at each of eight temperatures, seed {seed} where it finished: {}.",
+        links.join(" · ")
+    )
 }
 
 fn making(contents: &Contents) -> String {
     let Contents { results, .. } = contents;
     let finished = || results.runs.iter().filter(|run| run.final_bits_per_dim().is_some());
-    let drift = finished().map(|run| run.drift).fold(0.0, |most: f64, drift| if drift.is_nan() { drift } else { most.max(drift) });
-    let (stored, skipped) = (finished().map(|run| run.stored).sum::<usize>(), finished().map(|run| run.skipped).sum::<usize>());
+    let drift = finished()
+        .map(|run| run.drift)
+        .fold(0.0, |most: f64, drift| if drift.is_nan() { drift } else { most.max(drift) });
+    let (stored, skipped) =
+        (finished().map(|run| run.stored).sum::<usize>(), finished().map(|run| run.skipped).sum::<usize>());
     format!(
         "## How it was made\n\n\
          Flowstone {}, in f32 on the CPU, {}. `ablation.ron` is the ablation, `flows/` has the whole flow and recipe of \
@@ -246,7 +251,8 @@ fn significant(value: f64) -> String {
 /// `1234567` as `1,234,567`.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
-    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
     groups.join(",")
 }
 

@@ -87,7 +87,8 @@ pub(super) fn timing_csv(plan: &Plan, results: &Results) -> String {
 }
 
 fn csv(plan: &Plan, results: &Results, columns: &[&str], cells: impl Fn(&Gathered) -> Vec<String>) -> String {
-    let mut lines = vec![line(plan.factors.iter().map(|f| f.name.clone()).chain(columns.iter().map(|&c| c.to_owned())))];
+    let mut lines =
+        vec![line(plan.factors.iter().map(|f| f.name.clone()).chain(columns.iter().map(|&c| c.to_owned())))];
     for run in &results.runs {
         let values = (0..plan.factors.len()).map(|factor| plan.value(run.variant, factor).to_owned());
         lines.push(line(values.chain(cells(run))));
