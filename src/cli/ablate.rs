@@ -72,15 +72,9 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// Seconds of every run; the data are opened for their number.
 fn estimate(plan: &Plan, device: &Cpu, registry: &Registry<f32, Cpu>) -> Result<Vec<f64>> {
-    let mut sizes: Option<(usize, usize)> = None;
-    for variant in &plan.variants {
-        let file = crate::flow::FlowFile::from_spec(&variant.label, &variant.spec)?;
-        if sizes.is_none() || variant.spec.train.data.as_deref() != plan.data() {
-            let set = super::common::open_data(&file, None)?;
-            sizes = Some((set.train.len(), set.test.len()));
-        }
-    }
-    all_seconds(plan, device, registry, sizes.unwrap_or((1, 1)))
+    let Some(run) = plan.runs.first() else { return Ok(Vec::new()) };
+    let set = super::common::open_data(&run.file, None)?;
+    all_seconds(plan, device, registry, (set.train.len(), set.test.len()))
 }
 
 fn table(plan: &Plan, seconds: &[f64], jobs: usize) -> String {

@@ -139,7 +139,8 @@ fn table_note(contents: &Contents) -> String {
         "All {} test images, {} weights, {} noise draw; ± is the standard error over seeds. The error over images, about \
          {error:.3}, is not in it: all runs are scored on the same images.{non_finite} seconds/step is the median over a \
          run's steps, the mean over seeds ({}). Peak MiB is the largest resident memory of a run's process while it made \
-         steps: data, weights, optimizer and activations together, without evaluations.",
+         steps: data, weights, optimizer and activations together, without evaluations. Times are of the machine as it was, \
+         whatever else ran on it.",
         test.images, test.weights, test.draws, contents.conditions
     )
 }
