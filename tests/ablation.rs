@@ -142,8 +142,14 @@ fn wrong_files_are_refused_at_the_right_place() {
             "called `wdth`",
             "mean `width`?",
         ),
-        ("Ablation(flow: \"digits\", vary: {\"both\": {\"a\": {\n \"scale\": Exp, 3}}}, TAIL", 2, 16, "", ""),
-        ("Ablation(flow: \"digits\", vary: {\"Repeat\": {\"a\": 0}}, TAIL", 1, 50, "at least 1, found 0", ""),
+        (
+            "Ablation(flow: \"digits\", vary: {\"both\": {\"a\": {\n \"scale\": Exp, 3}}}, TAIL",
+            2,
+            17,
+            "expected `:`",
+            "",
+        ),
+        ("Ablation(flow: \"digits\", vary: {\"Repeat\": {\"a\": 0}}, TAIL", 1, 49, "at least 1, found 0", ""),
     ] {
         let text = text.replace("TAIL", tail);
         let error = match plan_of(&text) {
