@@ -18,7 +18,7 @@ const BRIEFLY: f64 = 0.15;
 pub struct Cost {
     /// Seconds of training, an image.
     pub training: f64,
-    /// Seconds of an update, whatever the batch.
+    /// Seconds of a step whatever its batch: of the update above all.
     pub update: f64,
     /// Seconds of scoring, an image.
     pub scoring: f64,
@@ -48,35 +48,41 @@ pub fn cost<E: Element, D: Device<E>>(variant: &Variant, device: &D, registry: &
     let few = workers().clamp(1, recipe.batch);
     flow.initialize(flow.images(device, &batch(few), &(0..few))?)?;
     flow.prepare(device)?;
-    let training = an_image(few, recipe.batch, |n| flow.gradient(device, &batch(n), recipe.memory).map(drop))?;
-    let scoring = an_image(few, recipe.batch, |n| flow.log_prob_of(device, &batch(n)).map(drop))?;
+    let gradient = |n| flow.gradient(device, &batch(n), recipe.memory).map(drop);
+    let (fixed, training) = fixed_and_an_image(few, recipe.batch, gradient)?;
+    let (_, scoring) = fixed_and_an_image(few, recipe.batch, |n| flow.log_prob_of(device, &batch(n)).map(drop))?;
     let gradients = flow.gradient(device, &batch(few), recipe.memory)?.gradients;
     let mut optimizer = OptimizerState::new(device, &flow, recipe.optimizer, 1000.0)?;
     let mut update = || optimizer.step(device, &mut flow, &gradients, 0.0).and_then(|()| flow.prepare(device));
     update()?;
     let begin = Instant::now();
     update()?;
-    Ok(Cost { training, update: begin.elapsed().as_secs_f64(), scoring })
+    Ok(Cost { training, update: fixed + begin.elapsed().as_secs_f64(), scoring })
 }
 
-/// Seconds an image, from more and more images at a time until they take long enough to be timed.
-fn an_image(few: usize, most: usize, mut work: impl FnMut(usize) -> Result<()>) -> Result<f64> {
-    let mut count = few;
-    loop {
+/// Seconds that work takes whatever the number of images, and seconds an image: from the two largest of more and more
+/// images at a time, until they take long enough to be timed.
+fn fixed_and_an_image(few: usize, most: usize, mut work: impl FnMut(usize) -> Result<()>) -> Result<(f64, f64)> {
+    let mut time = |count: usize| -> Result<f64> {
         let begin = Instant::now();
         work(count)?;
-        let seconds = begin.elapsed().as_secs_f64();
-        if count == most && seconds < BRIEFLY {
-            // The first time has allocated what the second finds.
-            let begin = Instant::now();
-            work(count)?;
-            return Ok(begin.elapsed().as_secs_f64() / count as f64);
+        Ok(begin.elapsed().as_secs_f64())
+    };
+    // The first time allocates what later ones find.
+    time(few)?;
+    let (mut count, mut seconds) = (few, time(few)?);
+    while count < most {
+        let more = (count * 4).min(most);
+        let longer = time(more)?;
+        if longer >= BRIEFLY || more == most {
+            let slope = (longer - seconds) / (more - count) as f64;
+            let fixed = seconds - slope * count as f64;
+            let is_sound = slope > 0.0 && fixed >= 0.0;
+            return Ok(if is_sound { (fixed, slope) } else { (0.0, longer / more as f64) });
         }
-        if seconds >= BRIEFLY || count == most {
-            return Ok(seconds / count as f64);
-        }
-        count = (count * 4).min(most);
+        (count, seconds) = (more, longer);
     }
+    Ok((0.0, seconds / count as f64))
 }
 
 /// Seconds of a run that has this much data: steps, evaluations along the way, and the one at the end.

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-/// The largest resident memory of this process since it began or since [`PeakMemory::restart`], in MiB; `None` where
-/// the system does not tell.
+/// The largest resident memory of this process, in MiB, since it began or since the training loop last had it forgotten;
+/// `None` where the system does not tell.
 pub fn peak_mib() -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
