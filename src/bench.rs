@@ -6,7 +6,7 @@ use crate::backend::{Cpu, Device, Element, Initializer, time_in_products};
 use crate::flow::spec::Memory;
 use crate::flow::{Batch, Dequantize, Flow, FlowFile, Registry};
 use crate::noise::{NoiseKey, Purpose};
-use crate::train::OptimizerState;
+use crate::train::{OptimizerState, peak_mib};
 use dfdx::tensor::Cache;
 use rand::Rng;
 use serde::Serialize;
@@ -146,10 +146,4 @@ fn product_peak() -> Result<f64> {
     };
     once(2)?;
     (0..6).map(|_| once(10)).try_fold(0.0, |best, gflops| Ok(f64::max(best, gflops?)))
-}
-
-fn peak_mib() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kib| kib / 1024.0)
 }

@@ -21,7 +21,7 @@ pub enum Error {
         /// What came.
         found: String,
     },
-    /// A flow file that is not RON, not a flow, or a flow whose shapes do not fit.
+    /// A flow file that is not RON, not a flow, or a flow whose shapes do not fit; or an ablation file likewise.
     #[error(transparent)]
     #[diagnostic(transparent)]
     FlowFile(#[from] Box<crate::flow::FlowFileError>),

@@ -22,10 +22,11 @@
 //! # }
 //! ```
 //!
-//! Modules depend on each other one way: `cli → train → flow → {bijectors, priors} → nets → backend → dfdx`; [`data`],
+//! Modules depend on each other one way: `cli → ablation → train → flow → {bijectors, priors} → nets → backend → dfdx`; [`data`],
 //! [`plot`], [`noise`] and [`files`] are leaves.
 #![warn(missing_docs)]
 
+pub mod ablation;
 pub mod backend;
 pub mod bench;
 pub mod bijector;

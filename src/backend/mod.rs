@@ -22,7 +22,7 @@ pub use image::{Image, ImageShape, PerSample};
 pub use initializer::Initializer;
 pub(crate) use parameter::join;
 pub use parameter::{Parameter, ParameterGradients, ParameterId, Parameters};
-pub use shards::Shards;
+pub use shards::{Shards, set_workers, workers};
 
 use dfdx::tensor::Storage;
 use kernels::{

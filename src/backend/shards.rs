@@ -5,6 +5,7 @@ use crate::Result;
 use dfdx::tensor::Cache;
 use rayon::prelude::*;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// How a device computes the independent images of a batch.
 pub trait Shards: Sized {
@@ -23,6 +24,22 @@ pub trait Shards: Sized {
 
     /// How many images at a time suit this device, when the largest activation of one image holds `elements`.
     fn shard_images(&self, elements: usize) -> usize;
+}
+
+static WORKERS: AtomicUsize = AtomicUsize::new(0);
+
+/// Divides batches into so many shares from now on, whatever the number of threads that compute them; 0 for one share a
+/// thread, as it is at first. Sums go by shares: the same number of them gives the same bits on any number of threads.
+pub fn set_workers(count: usize) {
+    WORKERS.store(count, Relaxed);
+}
+
+/// The number of shares.
+pub fn workers() -> usize {
+    match WORKERS.load(Relaxed) {
+        0 => rayon::current_num_threads(),
+        count => count,
+    }
 }
 
 /// Elements of the largest activation of a shard, so that a layer's working set stays in a core's cache.
@@ -44,7 +61,7 @@ impl Shards for Cpu {
         shard: usize,
         work: impl Fn(&Self, &[Range<usize>]) -> Result<T> + Sync,
     ) -> Result<Vec<T>> {
-        let workers = rayon::current_num_threads();
+        let workers = workers();
         // An even share for every worker first, so that a small batch does not leave one idle.
         let shard = shard.clamp(1, count.div_ceil(workers).max(1));
         let ranges: Vec<Range<usize>> =

@@ -1,11 +1,13 @@
 //! The commands, one file each, without logic of their own.
 
+mod ablate;
 mod bench;
 mod check;
 mod common;
 mod eval;
 mod plot;
 mod progress;
+mod run_of_grid;
 mod sample;
 mod score;
 mod train;
@@ -22,6 +24,10 @@ pub struct Cli {
     /// Threads to compute with [default: one for every core]
     #[arg(long, global = true, value_name = "N")]
     threads: Option<usize>,
+    /// Shares that a batch is divided into; the same number gives the same bits on any number of threads [default: one
+    /// for each thread]
+    #[arg(long, global = true, value_name = "N", hide_short_help = true)]
+    workers: Option<usize>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -33,6 +39,9 @@ enum Command {
     Sample(sample::Args),
     Plot(plot::Args),
     Bench(bench::Args),
+    Ablate(ablate::Args),
+    #[command(hide = true)]
+    RunOfGrid(run_of_grid::Args),
 }
 
 impl Cli {
@@ -42,6 +51,7 @@ impl Cli {
     /// Whatever the command reports; [`Error::is_input`](crate::Error::is_input) tells exit code 2 from 1.
     pub fn run(self) -> Result<()> {
         common::set_threads(self.threads)?;
+        crate::backend::set_workers(self.workers.unwrap_or(0));
         match self.command {
             Command::Check(args) => check::run(&args),
             Command::Train(args) => train::run(&args),
@@ -50,6 +60,8 @@ impl Cli {
             Command::Sample(args) => sample::run(&args),
             Command::Plot(args) => plot::run(&args),
             Command::Bench(args) => bench::run(&args),
+            Command::Ablate(args) => ablate::run(&args),
+            Command::RunOfGrid(args) => run_of_grid::run(&args),
         }
     }
 }

@@ -48,6 +48,10 @@ impl Progress {
                 }
             }
             Event::Step { record, images_per_second } => self.step(record, images_per_second),
+            Event::Tested { step, evaluation } => {
+                let (mean, error) = (evaluation.bits_per_dim, evaluation.standard_error);
+                self.line(&format!("step {step}: test {mean:.3} ± {error:.3} bits/dim ({} images)", evaluation.images));
+            }
             Event::Validated { step, evaluation, best } => {
                 let mark = if best { ", the best so far" } else { "" };
                 let (mean, error) = (evaluation.bits_per_dim, evaluation.standard_error);

@@ -1,4 +1,4 @@
-//! What is wrong with a flow file, where, and what to do: ron's errors in plain words.
+//! What is wrong with a flow or ablation file, where, and what to do: ron's errors in plain words.
 
 use std::ops::Range;
 
@@ -11,7 +11,25 @@ use super::{
     tokens::{self, Tokens},
 };
 
-/// A flow file that is not RON, not a flow, or a flow whose shapes do not fit.
+/// What a file is meant to be, for messages.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FileKind {
+    /// Such as `flow`.
+    pub(crate) noun: &'static str,
+    /// The same with its article.
+    pub(crate) what: &'static str,
+    /// How such a file reads, in short.
+    pub(crate) start: &'static str,
+}
+
+/// A flow file.
+pub(crate) const FLOW: FileKind = FileKind {
+    noun: "flow",
+    what: "a flow",
+    start: "a flow file reads `Flow(image: (height: …, width: …, channels: …), layers: […])`",
+};
+
+/// A flow file that is not RON, not a flow, or a flow whose shapes do not fit; or an ablation file likewise.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("{name}:{line}:{column}: {message}")]
 pub struct FlowFileError {
@@ -45,10 +63,20 @@ impl FlowFileError {
     }
 
     /// What ron says of a file, in plain words.
-    pub(crate) fn from_ron(name: &str, text: &str, error: SpannedError) -> Self {
+    pub(crate) fn from_ron(name: &str, text: &str, error: SpannedError, kind: FileKind) -> Self {
         let at = offset(text, error.span.end);
-        let Diagnosis { range, message, help } = diagnose(text, at, error.code);
+        let Diagnosis { range, message, help } = diagnose(text, at, error.code, kind);
         Self::new(name, text, range, message, help)
+    }
+
+    /// The same error at other bytes of another file, where this one's text came from.
+    pub(crate) fn moved(self, name: &str, text: &str, range: Range<usize>) -> Self {
+        Self::new(name, text, range, self.message, self.help)
+    }
+
+    /// The bytes that it is about.
+    pub(crate) fn range(&self) -> Range<usize> {
+        self.span.offset()..self.span.offset() + self.span.len()
     }
 
     /// The line of the error, from 1.
@@ -79,7 +107,7 @@ struct Diagnosis {
 }
 
 /// ron stops *behind* a word that it could read and that means nothing, and *before* one that it could not read.
-fn diagnose(text: &str, at: usize, error: Ron) -> Diagnosis {
+fn diagnose(text: &str, at: usize, error: Ron, kind: FileKind) -> Diagnosis {
     let tokens = Tokens::of(text);
     let behind = tokens.before(at);
     let of = |range: Range<usize>, message: String, help: Option<String>| Diagnosis { range, message, help };
@@ -121,7 +149,7 @@ fn diagnose(text: &str, at: usize, error: Ron) -> Diagnosis {
             of(behind, format!("`{word}` needs parentheses"), Some(format!("write `{word}()`")))
         }
         Ron::ExpectedDifferentStructName { expected, found } => {
-            let help = (behind.start == tokens.first()).then(|| START.to_owned());
+            let help = (behind.start == tokens.first()).then(|| kind.start.to_owned());
             of(behind, format!("expected `{expected}(…)`, found `{found}`"), help)
         }
         Ron::ExpectedStringEnd => of(
@@ -138,13 +166,13 @@ fn diagnose(text: &str, at: usize, error: Ron) -> Diagnosis {
             "nested too deeply: a file may nest about 20 lists".to_owned(),
             Some("name the inner lists in `define` and refer to them with `Use`".to_owned()),
         ),
-        other => unreadable(text, at, &tokens, &other),
+        other => unreadable(text, at, &tokens, &other, kind),
     }
 }
 
 /// The text at the cursor is not what the syntax wants there.
-fn unreadable(text: &str, at: usize, tokens: &Tokens, error: &Ron) -> Diagnosis {
-    let Some(range) = tokens.after(at) else { return cut_short(text, tokens) };
+fn unreadable(text: &str, at: usize, tokens: &Tokens, error: &Ron, kind: FileKind) -> Diagnosis {
+    let Some(range) = tokens.after(at) else { return cut_short(text, tokens, kind) };
     let behind = tokens.before(range.start);
     let word = &text[behind.clone()];
     match error {
@@ -155,22 +183,22 @@ fn unreadable(text: &str, at: usize, tokens: &Tokens, error: &Ron) -> Diagnosis 
         _ => {
             // Inside a word: a whole number was read, and a fraction follows.
             let expected = if range.start < at { "a whole number".to_owned() } else { plain(error) };
-            let help = (range.start == tokens.first()).then(|| START.to_owned());
+            let help = (range.start == tokens.first()).then(|| kind.start.to_owned());
             Diagnosis { message: format!("expected {expected}, found `{}`", brief(&text[range.clone()])), range, help }
         }
     }
 }
 
 /// The file ends too early.
-fn cut_short(text: &str, tokens: &Tokens) -> Diagnosis {
+fn cut_short(text: &str, tokens: &Tokens, kind: FileKind) -> Diagnosis {
     let range = tokens.opening(text.len());
     let close = match text[range.clone()].chars().last() {
         Some('(') => ')',
         Some('[') => ']',
         Some('{') => '}',
         _ => {
-            let message = "expected a flow, found the end of the file".to_owned();
-            return Diagnosis { range: text.len()..text.len(), message, help: Some(START.to_owned()) };
+            let message = format!("expected {}, found the end of the file", kind.what);
+            return Diagnosis { range: text.len()..text.len(), message, help: Some(kind.start.to_owned()) };
         }
     };
     let help = Some(format!("it wants a `{close}`"));
@@ -182,8 +210,6 @@ fn brief(text: &str) -> String {
     let shown: String = text.chars().take_while(|c| *c != '\n').take(40).collect();
     shown.replace(char::is_control, "\u{fffd}")
 }
-
-const START: &str = "a flow file reads `Flow(image: (height: …, width: …, channels: …), layers: […])`";
 
 /// What was expected, in plain words.
 fn plain(error: &Ron) -> String {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{
     FlowFileError,
+    diagnosis::{FLOW, FileKind},
     located::{NodeId, locate, read},
     spec::FlowSpec,
     suggest::suggestion,
@@ -38,27 +39,14 @@ pub struct FlowFile {
 impl FlowFile {
     /// Reads the file of this path, or else the built-in flow of this name.
     pub fn read(path_or_name: &str) -> Result<Self> {
-        let path = Path::new(path_or_name);
-        if path.exists() {
-            let bytes = std::fs::read(path).map_err(Error::io(path))?;
-            let text =
-                String::from_utf8(bytes).map_err(|_| Error::bad_file(path, "not a flow file: it is not text"))?;
-            return Self::parse(path_or_name, text);
-        }
-        match BUILT_IN.iter().find(|(name, _)| *name == path_or_name) {
-            Some((name, text)) => Self::parse(*name, *text),
-            None => {
-                let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or(path_or_name);
-                let help = suggestion(stem, BUILT_IN.map(|(name, _)| name));
-                Err(Error::Usage(format!("no flow file and no built-in flow is called `{path_or_name}`; {help}")))
-            }
-        }
+        let (name, text) = find(path_or_name, FLOW, &BUILT_IN)?;
+        Self::parse(name, text)
     }
 
     /// Reads a flow from a text; the name is for messages.
     pub fn parse(name: impl Into<String>, text: impl Into<String>) -> Result<Self> {
         let (name, text) = (name.into(), text.into());
-        let spec = read(&text).map_err(|error| Box::new(FlowFileError::from_ron(&name, &text, error)))?;
+        let spec = read(&text).map_err(|error| Box::new(FlowFileError::from_ron(&name, &text, error, FLOW)))?;
         let file = Self { name, text, spec };
         file.check()?;
         Ok(file)
@@ -82,6 +70,27 @@ impl FlowFile {
         match wrong.into_iter().find_map(|(node, wrong)| Some((node, wrong?))) {
             Some((node, (message, help))) => Err(self.error_at(node, message, Some(help.to_owned()))),
             None => Ok(()),
+        }
+    }
+}
+
+/// The name and the text of the file of this path, or else of the built-in one of this name.
+pub(crate) fn find(path_or_name: &str, kind: FileKind, built_in: &[(&str, &str)]) -> Result<(String, String)> {
+    let path = Path::new(path_or_name);
+    let FileKind { noun, what, .. } = kind;
+    if path.exists() {
+        let bytes = std::fs::read(path).map_err(Error::io(path))?;
+        return match String::from_utf8(bytes) {
+            Ok(text) => Ok((path_or_name.to_owned(), text)),
+            Err(_) => Err(Error::bad_file(path, format!("not {what} file: it is not text"))),
+        };
+    }
+    match built_in.iter().find(|(name, _)| *name == path_or_name) {
+        Some((name, text)) => Ok(((*name).to_owned(), (*text).to_owned())),
+        None => {
+            let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or(path_or_name);
+            let help = suggestion(stem, built_in.iter().map(|(name, _)| *name));
+            Err(Error::Usage(format!("no {noun} file and no built-in {noun} is called `{path_or_name}`; {help}")))
         }
     }
 }
@@ -117,7 +126,8 @@ mod tests {
     #[test]
     fn every_flow_of_the_folder_is_built_in() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("flows");
-        let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let all = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let files: Vec<_> = all.filter(|path| path.is_file()).collect();
         let mut stems: Vec<_> = files.iter().map(|path| path.file_stem().unwrap().to_str().unwrap()).collect();
         stems.sort();
         assert_eq!(stems, BUILT_IN.map(|(name, _)| name));

@@ -23,16 +23,21 @@ mod suggest;
 mod summary;
 mod tokens;
 
+pub(crate) use diagnosis::FileKind;
 pub use diagnosis::FlowFileError;
 pub use expand::{Expanded, expand};
+pub(crate) use file::find;
 pub use file::{BUILT_IN, FlowFile};
 pub use gradient::{Batch, GradientOutcome};
 pub use latents::Latents;
 pub use located::{Located, NodeId};
+pub(crate) use located::{locate, read};
 pub use model_file::{FORMAT_VERSION, HostTensor, Model, ModelMetadata, read_tensors, write_tensors};
 pub use pixels::{Dequantize, dequantize, quantize};
 pub use registry::Registry;
+pub(crate) use suggest::suggestion;
 pub use summary::{LayerSummary, Summary};
+pub(crate) use tokens::{Tokens, is_name};
 
 use crate::backend::{Device, Element, Image, ImageShape, Parameter, Parameters, PerSample};
 use crate::bijector::Bijector;

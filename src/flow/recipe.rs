@@ -46,6 +46,16 @@ pub struct Recipe {
     pub validation: usize,
     /// How often to validate; at least a step apart. Default `Epochs(1)`.
     pub validate_every: Length,
+    /// How often to evaluate on test images along the way, and once more at the end. Nothing of it moves the training.
+    /// Default never.
+    pub test_every: Option<Length>,
+    /// How many test images, from the first, are evaluated along the way. Default all.
+    #[serde(deserialize_with = "bounds::optional_count")]
+    pub test_images: Option<usize>,
+    /// Seconds of training steps after which the run ends, whatever `length` says. Such a run cannot be reproduced.
+    /// Default none.
+    #[serde(deserialize_with = "bounds::optional_positive")]
+    pub time_limit: Option<f64>,
     /// Where the backward pass finds activations. Default `Invert`; the reference code stores.
     pub memory: Memory,
     /// The largest drift of a step: `max |rebuilt − true| / max(1, max |true|)` over the images at every level's border.
@@ -72,6 +82,9 @@ impl Default for Recipe {
             clip_gradient_norm: None,
             validation: 0,
             validate_every: Length::Epochs(1.0),
+            test_every: None,
+            test_images: None,
+            time_limit: None,
             memory: Memory::Invert,
             drift_bound: None,
         }

@@ -34,6 +34,11 @@ impl<'a> Tokens<'a> {
         Self { text, ranges }
     }
 
+    /// The bytes of every token, in order.
+    pub fn ranges(&self) -> &[Range<usize>] {
+        &self.ranges
+    }
+
     /// Where the first token begins.
     pub fn first(&self) -> usize {
         self.ranges.first().map_or(0, |range| range.start)

@@ -1,6 +1,7 @@
 //! Learning curves, labelled where the lines end.
 
 use std::ffi::{OsStr, OsString};
+use std::ops::Range;
 use std::path::Path;
 
 use image::{RgbImage, imageops};
@@ -16,11 +17,11 @@ use crate::error::{Error, Result};
 use crate::files::write_atomically;
 
 /// Width and height of a figure in pixels.
-const SIZE: (u32, u32) = (960, 640);
+pub(super) const SIZE: (u32, u32) = (960, 640);
 /// Figures are drawn this much larger, in whole pixels: the SVG has finer lines for it, and the PNG smoother ones.
-const FINE: u32 = 2;
-const TEXT: u32 = 21 * FINE;
-const TITLE: u32 = 25 * FINE;
+pub(super) const FINE: u32 = 2;
+pub(super) const TEXT: u32 = 21 * FINE;
+pub(super) const TITLE: u32 = 25 * FINE;
 const LINE: u32 = 3 * FINE;
 const DASH: u32 = 9 * FINE;
 /// Between the plot and the labels, crossed by a thin line from each end to its label.
@@ -111,12 +112,23 @@ impl Figure {
         let Some((x, y)) = frame::ranges(&self.series) else {
             return Err(Error::Usage(format!("nothing to draw: '{}' has no finite point", self.y_label)));
         };
+        area.fill(&WHITE).map_err(cannot_draw)?;
+        let label_width = label_width(&self.series)?;
+        self.draw_in(area, (x, y), label_width)?;
+        area.present().map_err(cannot_draw)
+    }
+
+    /// Draws into a part of a picture, over these ranges, with so many pixels for the labels of lines.
+    pub(super) fn draw_in<B: DrawingBackend>(
+        &self,
+        area: &DrawingArea<B, Shift>,
+        (x, y): (Range<f64>, Range<f64>),
+        label_width: u32,
+    ) -> Result<()> {
         let style = text(TEXT)?;
-        let label_width = width_of(self.series.iter().map(|series| &series.label), &style)?;
         let (x_axis, y_axis) = (Axis::new(x, STEPS.0), Axis::new(y.clone(), STEPS.1));
         let tick_width = width_of(y_axis.labels(), &style)?;
 
-        area.fill(&WHITE).map_err(cannot_draw)?;
         let mut builder = ChartBuilder::on(area);
         builder.margin(TEXT / 2).margin_right(LEADER + label_width + TEXT / 2);
         if !self.title.is_empty() {
@@ -140,6 +152,8 @@ impl Figure {
             .draw()
             .map_err(cannot_draw)?;
 
+        // Of the whole picture, where this may be a part of it.
+        let (area_columns, area_rows) = area.get_pixel_range();
         let mut ends = Vec::new();
         for (position, series) in self.series.iter().enumerate() {
             let (red, green, blue) = PALETTE[series.color.unwrap_or(position) % PALETTE.len()];
@@ -157,11 +171,13 @@ impl Figure {
                 .map_err(cannot_draw)?;
             }
             if let Some(((x, last), _)) = series.points_and_spread().last().filter(|_| !series.label.is_empty()) {
-                let end = chart.plotting_area().map_coordinate(&(x, last.clamp(y.start, y.end)));
-                ends.push((end, color, &series.label));
+                let (column, row) = chart.plotting_area().map_coordinate(&(x, last.clamp(y.start, y.end)));
+                ends.push(((column - area_columns.start, row - area_rows.start), color, &series.label));
             }
         }
         let (columns, rows) = chart.plotting_area().get_pixel_range();
+        let columns = columns.start - area_columns.start..columns.end - area_columns.start;
+        let rows = rows.start - area_rows.start..rows.end - area_rows.start;
         ends.sort_by_key(|((_, height), ..)| *height);
         let heights: Vec<i32> = ends.iter().map(|((_, height), ..)| *height).collect();
         let (edge, right) = (columns.end, columns.end + LEADER as i32);
@@ -175,8 +191,13 @@ impl Figure {
             let style = style.pos(Pos::new(HPos::Left, VPos::Center)).color(&color);
             area.draw_text(label, &style, (right, height)).map_err(cannot_draw)?;
         }
-        area.present().map_err(cannot_draw)
+        Ok(())
     }
+}
+
+/// The pixels that the labels of these lines need.
+pub(super) fn label_width(series: &[Series]) -> Result<u32> {
+    width_of(series.iter().map(|series| &series.label), &text(TEXT)?)
 }
 
 #[cfg(test)]

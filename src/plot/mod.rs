@@ -3,9 +3,11 @@
 mod axis;
 mod curve;
 mod frame;
+mod panels;
 mod sheet;
 
 pub use curve::{Figure, Series};
+pub use panels::Panels;
 pub use sheet::{Sheet, sheet};
 
 use std::fmt::Display;

@@ -1,9 +1,8 @@
 //! Learning curves of runs, from their metrics.
 
-use super::{Record, ValidationRecord, read_metrics};
+use super::{Record, ValidationRecord, read_metrics, read_timing};
 use crate::plot::Series;
 use crate::{Error, Result};
-use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -61,18 +60,21 @@ pub fn series_of_runs(folders: &[impl AsRef<Path>], axis: XAxis) -> Result<Vec<V
 struct Points {
     train: Vec<(f64, f64)>,
     validation: Vec<(f64, f64)>,
+    interim: Vec<(f64, f64)>,
     test: Vec<(f64, f64)>,
 }
 
 impl Points {
     fn read(folder: &Path, axis: XAxis) -> Result<Self> {
-        let timing = folder.join("timing.jsonl");
-        let seconds = if axis == XAxis::Seconds { read_seconds(&timing)? } else { BTreeMap::new() };
+        let seconds = if axis == XAxis::Seconds { read_timing(folder)?.seconds_so_far() } else { BTreeMap::new() };
         let place = |step: u64, epoch: f64| match axis {
             XAxis::Step => Ok(step as f64),
             XAxis::Epoch => Ok(epoch),
             XAxis::Seconds => {
-                let unknown = || Error::bad_file(&timing, format!("it does not say when step {step} was made"));
+                let unknown = || {
+                    let timing = folder.join("timing.jsonl");
+                    Error::bad_file(timing, format!("it does not say when step {step} was made"))
+                };
                 seconds.get(&step).copied().ok_or_else(unknown)
             }
         };
@@ -82,6 +84,7 @@ impl Points {
             match record {
                 Record::Step(at) => points.train.push((place(at.step, at.epoch)?, at.train_bits_per_dim)),
                 Record::Validation(at) => points.validation.push(held_out(&at)?),
+                Record::Interim(at) => points.interim.push(held_out(&at)?),
                 Record::Test(at) => points.test.push(held_out(&at)?),
             }
         }
@@ -102,43 +105,11 @@ impl Points {
         let all = [
             (named("train"), self.train.chunks(window).map(mean).collect::<Vec<_>>(), true),
             (named("validation"), self.validation, false),
-            (named("test"), self.test, false),
+            (named("test"), if self.interim.is_empty() { self.test } else { self.interim }, false),
         ];
         let series = all.into_iter().filter(|(_, points, _)| !points.is_empty());
         series.map(|(label, points, dashed)| Series { label, points, dashed, ..Series::default() }).collect()
     }
-}
-
-/// A line of `timing.jsonl`.
-#[derive(Deserialize)]
-struct Timing {
-    step: u64,
-    /// Since its process began to train, in steps alone.
-    seconds: f64,
-}
-
-/// The seconds of training up to each step. Each process counts its own; of a step that was made twice, after a resumed
-/// checkpoint, the last time counts.
-fn read_seconds(path: &Path) -> Result<BTreeMap<u64, f64>> {
-    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
-    let (mut took, mut before) = (BTreeMap::new(), 0.0);
-    for (number, line) in text.split_inclusive('\n').enumerate() {
-        let Timing { step, seconds } = match serde_json::from_str(line) {
-            Ok(timing) => timing,
-            Err(_) if !line.ends_with('\n') => break,
-            Err(error) => return Err(Error::bad_file(path, format!("line {}: {error}", number + 1))),
-        };
-        took.insert(step, if seconds >= before { seconds - before } else { seconds });
-        before = seconds;
-    }
-    let mut total = 0.0;
-    Ok(took
-        .into_iter()
-        .map(|(step, seconds)| {
-            total += seconds;
-            (step, total)
-        })
-        .collect())
 }
 
 #[cfg(test)]
@@ -155,6 +126,10 @@ mod tests {
         )
     }
 
+    fn time(step: u64, seconds: f64) -> String {
+        format!("{{\"step\":{step},\"seconds\":{seconds},\"images_per_second\":1.0}}\n")
+    }
+
     fn run(metrics: &str, timing: &str) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("metrics.jsonl"), metrics).unwrap();
@@ -164,8 +139,8 @@ mod tests {
 
     #[test]
     fn a_run_without_validation_has_a_training_curve_over_any_axis() {
-        let timing = "{\"step\":1,\"seconds\":2.0}\n{\"step\":2,\"seconds\":3.0}\n{\"step\":2,\"seconds\":0.5}\n";
-        let folder = run(&(step(1) + &step(2)), timing);
+        let timing = time(1, 2.0) + &time(2, 3.0) + &time(2, 0.5);
+        let folder = run(&(step(1) + &step(2)), &timing);
         let points = |axis| series_of_runs(&[folder.path()], axis).unwrap()[0][0].points.clone();
         assert_eq!(run_series(folder.path(), "a").unwrap().len(), 1);
         assert_eq!(points(XAxis::Step), [(1.0, 10.0), (2.0, 5.0)]);
@@ -189,12 +164,12 @@ mod tests {
 
     #[test]
     fn times_that_are_missing_or_broken_are_one_error() {
-        let complaint = |timing| {
-            let folder = run(&(step(1) + &step(2)), timing);
+        let complaint = |rest| {
+            let folder = run(&(step(1) + &step(2)), &(time(1, 2.0) + rest));
             series_of_runs(&[folder.path()], XAxis::Seconds).unwrap_err().to_string()
         };
-        assert!(complaint("{\"step\":1,\"seconds\":2.0}\n").contains("when step 2"));
-        assert!(complaint("{\"step\":1,\"seconds\":2.0}\nten\n").contains("line 2"));
-        assert!(complaint("{\"step\":1,\"seconds\":2.0}\n{\"ste").contains("when step 2"));
+        assert!(complaint("").contains("when step 2"));
+        assert!(complaint("ten\n").contains("line 2"));
+        assert!(complaint("{\"ste").contains("when step 2"));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Evaluation;
 use crate::{Error, Result, files};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -59,6 +60,8 @@ pub enum Record {
     Step(StepRecord),
     /// An evaluation on held-out images.
     Validation(ValidationRecord),
+    /// An evaluation on test images along the way.
+    Interim(ValidationRecord),
     /// The evaluation on the test set at the end.
     Test(ValidationRecord),
 }
@@ -67,7 +70,7 @@ impl Record {
     fn step(&self) -> u64 {
         match self {
             Self::Step(record) => record.step,
-            Self::Validation(record) | Self::Test(record) => record.step,
+            Self::Validation(record) | Self::Interim(record) | Self::Test(record) => record.step,
         }
     }
 }
@@ -117,8 +120,8 @@ pub fn read_metrics(path: &Path) -> Result<Vec<Record>> {
     Ok(read_lines(path)?.into_iter().map(|(record, _)| record).collect())
 }
 
-/// Records with the lines they stand on.
-fn read_lines(path: &Path) -> Result<Vec<(Record, String)>> {
+/// Records with the lines they stand on. A last line that was cut off is left out.
+pub(super) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<(T, String)>> {
     let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
     let mut records = Vec::new();
     for (number, line) in text.split_inclusive('\n').enumerate() {

@@ -1,22 +1,21 @@
 //! The training loop.
 
 use super::evaluate::expect_images;
-use super::metrics::line;
 use super::optimizer::{add_to_average, swap_weights};
+use super::resident::PeakMemory;
+use super::timing::{Timing, read_timing};
 use super::{
     Checkpoint, DataName, Evaluation, Metrics, OptimizerState, Record, RunFolder, StepRecord, ValidationRecord,
-    evaluate,
+    evaluate, read_metrics,
 };
 use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Initializer, ParameterGradients, Parameters};
 use crate::data::{Augment, DataSet, Images, permutation};
-use crate::flow::spec::{Augmentation, Memory, Recipe, Shifts};
+use crate::flow::spec::{Augmentation, Length, Memory, Recipe, Shifts};
 use crate::flow::{Batch, Dequantize, Flow, FlowFile, GradientOutcome, Model, Registry, dequantize};
 use crate::noise::{NoiseKey, Purpose};
 use crate::{Error, Result};
 use serde::Serialize;
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
@@ -61,6 +60,13 @@ pub enum Event<'a> {
         /// Whether none before was better.
         best: bool,
     },
+    /// The flow was evaluated on test images along the way.
+    Tested {
+        /// After this step.
+        step: u64,
+        /// The result.
+        evaluation: &'a Evaluation,
+    },
 }
 
 /// How a run ended.
@@ -101,6 +107,8 @@ pub struct Trainer<'a, E: Element, D: Device<E>> {
     step: u64,
     total: u64,
     best: Option<(f64, u64)>,
+    /// Seconds of training steps, those of earlier processes included.
+    seconds: f64,
 }
 
 impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
@@ -128,19 +136,36 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             return Err(Error::Usage(format!("the flow is class-conditional, and {} has no labels", data.name)));
         }
         let steps_per_epoch = train.len() as f64 / recipe.batch as f64;
-        let length = recipe.length.ok_or_else(|| {
-            Error::Usage("how long to train is not said: give --steps or --epochs, or `length` in the recipe".into())
-        })?;
-        let total = length.steps(recipe.batch, train.len()).ceil() as u64;
+        let total = match (recipe.length, recipe.time_limit) {
+            (Some(length), _) => length.steps(recipe.batch, train.len()).ceil() as u64,
+            (None, Some(_)) => u64::MAX,
+            (None, None) => {
+                let message = "how long to train is not said: give --steps or --epochs, or `length` in the recipe";
+                return Err(Error::Usage(message.into()));
+            }
+        };
         let optimizer = OptimizerState::new(device, &flow, recipe.optimizer, steps_per_epoch)?;
         let average = match recipe.averaging.decay(steps_per_epoch) {
             Some(decay) => Some((decay, ParameterGradients::zeros(device, &flow)?)),
             None => None,
         };
-        let (step, best) = (0, None);
+        let (step, best, seconds) = (0, None, 0.0);
         let device = device.clone();
-        let mut trainer =
-            Self { device, file, registry, data, validation, folder, flow, optimizer, average, step, total, best };
+        let mut trainer = Self {
+            device,
+            file,
+            registry,
+            data,
+            validation,
+            folder,
+            flow,
+            optimizer,
+            average,
+            step,
+            total,
+            best,
+            seconds,
+        };
         match start {
             Start::Fresh => trainer.initialize()?,
             Start::From(path) => {
@@ -150,7 +175,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             }
             Start::Resume => trainer.restore()?,
         }
-        if trainer.step >= trainer.total {
+        if trainer.is_over() && trainer.has_ended()? {
             let (step, total) = (trainer.step, trainer.total);
             let message = format!("nothing to train: at step {step} of {total}; give --steps or --epochs beyond that");
             return Err(Error::Usage(message));
@@ -165,6 +190,20 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
 
     fn recipe(&self) -> &'a Recipe {
         &self.file.spec.train
+    }
+
+    /// Whether there is no step left to make.
+    fn is_over(&self) -> bool {
+        self.step >= self.total || self.recipe().time_limit.is_some_and(|limit| self.seconds >= limit)
+    }
+
+    /// Whether the run's last evaluation has been made, or the run is past its end. One that was killed between its
+    /// last step and that evaluation has that still to do.
+    fn has_ended(&self) -> Result<bool> {
+        let path = self.folder.file("metrics.jsonl");
+        let records = if path.exists() { read_metrics(&path)? } else { Vec::new() };
+        let ended = records.iter().any(|record| matches!(record, Record::Test(_)));
+        Ok(ended || records.is_empty() || self.step > self.total)
     }
 
     fn epoch(&self) -> f64 {
@@ -192,6 +231,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         tensors.restore(&path, &self.device, &mut self.flow, &mut self.optimizer, average)?;
         (self.step, self.best) = (checkpoint.step, checkpoint.best);
         self.optimizer.updates = checkpoint.updates;
+        self.seconds = read_timing(self.folder.path())?.seconds_to(self.step);
         Ok(())
     }
 
@@ -204,24 +244,39 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         let recipe = self.recipe();
         crate::files::write_atomically(self.folder.file("flow.ron"), self.file.text.as_bytes())?;
         let mut metrics = Metrics::open(&self.folder.file("metrics.jsonl"), self.step)?;
-        let validate_every = recipe.validate_every.steps(recipe.batch, self.data.train.len()).round().max(1.0) as u64;
+        let train_images = self.data.train.len();
+        let every = |length: Length| length.steps(recipe.batch, train_images).round().max(1.0) as u64;
+        let (validate_every, test_every) = (every(recipe.validate_every), recipe.test_every.map(every));
         watch(Event::Started {
             parameters: self.flow.trained_count(),
             data: &self.data.name,
             images: (self.data.train.len(), self.validation.len(), self.data.test.len()),
             steps: (self.step, self.total),
         });
-        let mut tally = Tally::default();
-        while self.step < self.total {
+        let (mut tally, mut peak) = (Tally::default(), PeakMemory::default());
+        peak.restart();
+        while !self.is_over() {
             let begin = Instant::now();
             let record = self.train_step()?;
-            tally.add(&record, recipe.batch, begin.elapsed().as_secs_f64());
-            self.log_time(&tally)?;
-            watch(Event::Step { record: &record, images_per_second: tally.images_per_second() });
+            let seconds = begin.elapsed().as_secs_f64();
+            tally.add(&record, recipe.batch, seconds);
+            self.seconds += seconds;
+            let images_per_second = tally.images_per_second();
+            let timing = Timing { step: self.step, seconds: tally.seconds, images_per_second, peak_mib: peak.mib() };
+            timing.append(self.folder.path())?;
+            watch(Event::Step { record: &record, images_per_second });
             metrics.append(&Record::Step(record))?;
-            if self.step.is_multiple_of(validate_every) || self.step == self.total {
+            let is_due = |every: u64| self.step.is_multiple_of(every) || self.is_over();
+            let (tests, saves) = (test_every.is_some_and(is_due), is_due(validate_every));
+            if tests {
+                self.test(&mut metrics, watch)?;
+            }
+            if saves {
                 self.validate(&mut metrics, watch)?;
                 self.save()?;
+            }
+            if tests || saves {
+                peak.restart();
             }
         }
         self.finish(metrics, &tally)
@@ -369,6 +424,15 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         metrics.append(&Record::Validation(ValidationRecord { step: self.step, epoch: self.epoch(), evaluation }))
     }
 
+    /// Evaluates on the test images of the curve.
+    fn test(&mut self, metrics: &mut Metrics, watch: &mut dyn FnMut(Event)) -> Result<()> {
+        let count = self.recipe().test_images.unwrap_or(usize::MAX).min(self.data.test.len());
+        let images = self.data.test.select(0..count)?;
+        let evaluation = self.evaluate(&images, "test")?;
+        watch(Event::Tested { step: self.step, evaluation: &evaluation });
+        metrics.append(&Record::Interim(ValidationRecord { step: self.step, epoch: self.epoch(), evaluation }))
+    }
+
     fn save_model(&self, name: &str) -> Result<()> {
         let average = self.average.as_ref().filter(|_| self.optimizer.updates > 0).map(|(_, average)| average);
         self.flow.save(&self.device, &self.folder.file(name), self.file, self.step, average)
@@ -391,22 +455,9 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         self.folder.draw_curve(&self.file.name)
     }
 
-    fn log_time(&self, tally: &Tally) -> Result<()> {
-        let path = self.folder.file("timing.jsonl");
-        let record = serde_json::json!({
-            "step": self.step,
-            "seconds": tally.seconds,
-            "images_per_second": tally.images_per_second(),
-        });
-        let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io(&path))?;
-        file.write_all(line(&record)?.as_bytes()).map_err(Error::io(&path))
-    }
-
     fn finish(mut self, mut metrics: Metrics, tally: &Tally) -> Result<Outcome> {
         let images = self.data.test.clone();
         let test = self.evaluate(&images, "test")?;
-        let record = ValidationRecord { step: self.step, epoch: self.epoch(), evaluation: test.clone() };
-        metrics.append(&Record::Test(record))?;
         let best = match self.best.filter(|(_, step)| *step != self.step) {
             Some((_, step)) => {
                 let path = self.folder.file("best.safetensors");
@@ -419,10 +470,13 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             None => None,
         };
         let seed = self.recipe().seed;
-        self.folder.draw_curve(&self.file.name)?;
         let folder = self.folder.path().display().to_string();
         let sheet = self.with_average(|flow, device| super::run::sample_sheet(flow, device, seed))?;
         sheet.save_png(self.folder.file("samples").join("samples.png"))?;
+        // Last: a run with this record is done.
+        let record = ValidationRecord { step: self.step, epoch: self.epoch(), evaluation: test.clone() };
+        metrics.append(&Record::Test(record))?;
+        self.folder.draw_curve(&self.file.name)?;
         Ok(Outcome {
             step: self.step,
             train_bits_per_dim: tally.recent(),

@@ -1,0 +1,198 @@
+//! A grid on disk, and what becomes of its runs.
+//!
+//! ```text
+//! OUT/ablation.ron     the ablation file
+//!     grid.json        what its runs have in common
+//!     flows/NAME.ron   the whole flow and recipe of every run
+//!     runs/NAME/       a run's folder, as `train` leaves it; `failed.json` with the reason where it failed
+//!     report/          what is read
+//! ```
+
+use super::plan::{Plan, Run};
+use crate::files::write_atomically;
+use crate::train::{Record, RunFolder, read_metrics};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// For a process that was killed to let go of its run's folder.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What has become of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Not begun, or killed before its first checkpoint.
+    Waiting,
+    /// Killed after a checkpoint: it goes on from there.
+    Interrupted,
+    /// Done.
+    Finished,
+    /// It failed, for this reason.
+    Failed(String),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Common {
+    /// Shares that batches are divided into.
+    workers: usize,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Failure {
+    reason: String,
+}
+
+/// The folder of a grid, held by one process at a time.
+#[derive(Debug)]
+pub struct Grid {
+    path: PathBuf,
+    workers: usize,
+    _lock: File,
+}
+
+impl Grid {
+    /// Makes a grid's folder, or goes on with the one that is there. Batches are divided into `workers` shares; a grid
+    /// that was begun keeps the number it was begun with, so that its runs stay comparable.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the folder holds another grid or another process is at work in it.
+    pub fn open(path: &Path, plan: &Plan, workers: usize) -> Result<Self> {
+        for folder in ["flows", "runs", "report"] {
+            let folder = path.join(folder);
+            fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+        }
+        let lock_path = path.join(".lock");
+        let lock = File::create(&lock_path).map_err(Error::io(&lock_path))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => Error::Usage(format!("another process runs the grid in {}", path.display())),
+            TryLockError::Error(error) => Error::io(&lock_path)(error),
+        })?;
+        let common_path = path.join("grid.json");
+        let mut common = Common { workers };
+        if common_path.exists() {
+            common = read_json(&common_path)?;
+            expect_same(path, plan)?;
+        } else {
+            for run in &plan.runs {
+                write_atomically(flow_path(path, run), run.file.text.as_bytes())?;
+            }
+            write_atomically(path.join("ablation.ron"), plan.text.as_bytes())?;
+            write_atomically(&common_path, &json(&common)?)?;
+        }
+        Ok(Self { path: path.to_path_buf(), workers: common.workers, _lock: lock })
+    }
+
+    /// The shares that batches are divided into.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// The folder of the report.
+    pub fn report(&self) -> PathBuf {
+        self.path.join("report")
+    }
+
+    /// The flow file of a run.
+    pub fn flow(&self, run: &Run) -> PathBuf {
+        flow_path(&self.path, run)
+    }
+
+    /// The folder of a run.
+    pub fn run(&self, run: &Run) -> PathBuf {
+        self.path.join("runs").join(&run.name)
+    }
+
+    /// What has become of a run.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::BadFile`] if its files cannot be read.
+    pub fn status(&self, run: &Run) -> Result<Status> {
+        let folder = self.run(run);
+        let failed = folder.join("failed.json");
+        if failed.exists() {
+            return Ok(Status::Failed(read_json::<Failure>(&failed)?.reason));
+        }
+        if self.test(run)?.is_some() {
+            return Ok(Status::Finished);
+        }
+        let started = folder.join("checkpoint.safetensors").exists();
+        Ok(if started { Status::Interrupted } else { Status::Waiting })
+    }
+
+    /// Final test bits/dim of a run that is done: it writes this record when all else is written.
+    ///
+    /// # Errors
+    /// As [`Grid::status`].
+    pub fn test(&self, run: &Run) -> Result<Option<f64>> {
+        let metrics = self.run(run).join("metrics.jsonl");
+        let records = if metrics.exists() { read_metrics(&metrics)? } else { Vec::new() };
+        let of =
+            |record: &Record| if let Record::Test(test) = record { Some(test.evaluation.bits_per_dim) } else { None };
+        Ok(records.iter().find_map(of))
+    }
+
+    /// Waits until no other process trains in a run's folder: one whose grid was killed needs a moment to notice.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if it does not end in time, [`Error::Io`] if the folder cannot be written.
+    pub fn wait_for(&self, run: &Run) -> Result<()> {
+        let (folder, begin) = (self.run(run), Instant::now());
+        while folder.exists() {
+            match RunFolder::open(&folder) {
+                Err(Error::Usage(_)) if begin.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(50)),
+                other => return other.map(drop),
+            }
+        }
+        Ok(())
+    }
+
+    /// Marks a run as failed.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if that cannot be written.
+    pub fn fail(&self, run: &Run, reason: &str) -> Result<()> {
+        let folder = self.run(run);
+        fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+        write_atomically(folder.join("failed.json"), &json(&Failure { reason: reason.to_owned() })?)
+    }
+
+    /// Removes all that a run has left, so that it starts over.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be removed.
+    pub fn clear(&self, run: &Run) -> Result<()> {
+        let folder = self.run(run);
+        if folder.exists() { fs::remove_dir_all(&folder).map_err(Error::io(&folder)) } else { Ok(()) }
+    }
+}
+
+fn flow_path(path: &Path, run: &Run) -> PathBuf {
+    path.join("flows").join(format!("{}.ron", run.name))
+}
+
+fn expect_same(path: &Path, plan: &Plan) -> Result<()> {
+    let differs = |run: &&Run| fs::read_to_string(flow_path(path, run)).ok().as_deref() != Some(&run.file.text);
+    let shown = path.display();
+    if let Some(run) = plan.runs.iter().find(differs) {
+        let message = format!("{shown} holds another grid: its run {} is not the same; choose another --out", run.name);
+        return Err(Error::Usage(message));
+    }
+    let flows = path.join("flows");
+    let count = fs::read_dir(&flows).map_err(Error::io(&flows))?.count();
+    if count != plan.runs.len() {
+        let message = format!("{shown} holds another grid, of {count} runs; choose another --out");
+        return Err(Error::Usage(message));
+    }
+    Ok(())
+}
+
+fn json(value: &impl Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec_pretty(value).map_err(|error| Error::Device(error.to_string()))
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let bytes = fs::read(path).map_err(Error::io(path))?;
+    serde_json::from_slice(&bytes).map_err(|error| Error::bad_file(path, error.to_string()))
+}

@@ -1,0 +1,178 @@
+//! The settings of a flow, found by name in its text.
+//!
+//! A flow with every option written out has each of its settings in its text. A setting is named as the file names it,
+//! perhaps after what it is inside of: `learning_rate`, `Split.log_scale_factor`, `coupling.width`. One name can mean
+//! several places, and is then set in all of them; but what is inside of `image` is meant only by a name that says so,
+//! such as `image.bits`. `Repeat` is the number of repetitions.
+
+use crate::flow::{Tokens, is_name};
+use std::ops::Range;
+
+/// A place in a flow's text that has a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The names that it is inside of, and its own.
+    pub path: Vec<String>,
+    /// The bytes of its value.
+    pub value: Range<usize>,
+}
+
+impl Setting {
+    /// Whether `name` means this setting: it ends in the setting's own name, and the names before it are among those
+    /// around the setting, in this order.
+    pub fn is_called(&self, name: &str) -> bool {
+        let (Some((own, around)), mut words) = (self.path.split_last(), name.split('.').collect::<Vec<_>>()) else {
+            return false;
+        };
+        let hidden = around.iter().any(|name| name == "image") && !words.contains(&"image");
+        if hidden || words.pop() != Some(own.as_str()) {
+            return false;
+        }
+        let mut around = around.iter();
+        words.into_iter().all(|word| around.any(|name| name == word))
+    }
+}
+
+/// Every setting of a flow's text, in the order of the text.
+pub fn settings(text: &str) -> Vec<Setting> {
+    let tokens = Tokens::of(text);
+    let words = tokens.ranges().iter().map(|range| (&text[range.clone()], range.clone())).collect();
+    let mut walk = Walk { words, at: 0, path: Vec::new(), found: Vec::new() };
+    while walk.at < walk.words.len() {
+        walk.value();
+        walk.at += 1;
+    }
+    walk.found.sort_by_key(|setting| setting.value.start);
+    walk.found
+}
+
+/// The bytes of a text without what is only space or comment at its ends.
+pub fn trimmed(text: &str, range: Range<usize>) -> Range<usize> {
+    let tokens = Tokens::of(&text[range.clone()]);
+    match (tokens.ranges().first(), tokens.ranges().last()) {
+        (Some(first), Some(last)) => range.start + first.start..range.start + last.end,
+        _ => range.start..range.start,
+    }
+}
+
+struct Walk<'a> {
+    words: Vec<(&'a str, Range<usize>)>,
+    at: usize,
+    path: Vec<String>,
+    found: Vec<Setting>,
+}
+
+impl Walk<'_> {
+    fn word(&self, at: usize) -> &str {
+        self.words.get(at).map_or("", |(word, _)| word)
+    }
+
+    /// Passes one value, and records the settings within; its bytes.
+    fn value(&mut self) -> Range<usize> {
+        let start = self.words.get(self.at).map_or(0, |(_, range)| range.start);
+        let name = self.word(self.at).to_owned();
+        let named = is_name(&name) && self.word(self.at + 1) == "(";
+        if named {
+            self.at += 1;
+            self.path.push(name);
+        }
+        if matches!(self.word(self.at), "(" | "[" | "{") {
+            self.at += 1;
+            self.members(named);
+        }
+        if named {
+            self.path.pop();
+        }
+        let end = self.words.get(self.at).or(self.words.last()).map_or(start, |(_, range)| range.end);
+        self.at += 1;
+        start..end
+    }
+
+    /// Passes what is between brackets, up to the closing one.
+    fn members(&mut self, named: bool) {
+        let mut position = 0;
+        while self.at < self.words.len() && !matches!(self.word(self.at), ")" | "]" | "}") {
+            if self.word(self.at) == "," {
+                self.at += 1;
+            } else if self.word(self.at + 1) == ":" {
+                let name = self.word(self.at).trim_matches('"').to_owned();
+                self.at += 2;
+                self.member(name);
+            } else if named && position == 0 {
+                let name = self.path.pop().unwrap_or_default();
+                self.member(name.clone());
+                self.path.push(name);
+                position += 1;
+            } else {
+                self.value();
+                position += 1;
+            }
+        }
+    }
+
+    fn member(&mut self, name: String) {
+        self.path.push(name);
+        let value = self.value();
+        self.found.push(Setting { path: self.path.clone(), value });
+        self.path.pop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::FlowFile;
+
+    const TEXT: &str = r#"Flow(
+        image: (height: 8, width: 9, channels: 1), // width: 3
+        define: {"coupling": [AffineCoupling(scale: ClampedTanh(bound: 2), width: 64), Split(log_scale_factor: 3)]},
+        layers: [Squeeze(), Repeat(24, [Use("coupling"), Custom("mine", (width: 5))])],
+        train: (optimizer: Adam(beta1: 0.9), warmup: Epochs(1)),
+    )"#;
+
+    fn values(name: &str) -> Vec<&'static str> {
+        settings(TEXT).into_iter().filter(|s| s.is_called(name)).map(|s| &TEXT[s.value]).collect()
+    }
+
+    #[test]
+    fn settings_are_found_by_their_names_and_what_is_around_them() {
+        assert_eq!(values("width"), ["64", "5"]);
+        assert_eq!(values("AffineCoupling.width"), ["64"]);
+        assert_eq!(values("coupling.width"), ["64"]);
+        assert_eq!(values("image.width"), ["9"]);
+        assert_eq!(values("scale"), ["ClampedTanh(bound: 2)"]);
+        assert_eq!(values("bound"), ["2"]);
+        assert_eq!(values("Repeat"), ["24"]);
+        assert_eq!(values("optimizer"), ["Adam(beta1: 0.9)"]);
+        assert_eq!(values("train.optimizer.beta1"), ["0.9"]);
+        assert_eq!(values("warmup"), ["Epochs(1)"]);
+        assert!(values("beta2").is_empty() && values("image.beta1").is_empty() && values("").is_empty());
+    }
+
+    #[test]
+    fn every_setting_of_a_written_flow_can_be_put_back() {
+        for name in ["digits", "glow-cifar10-classes"] {
+            let file = FlowFile::read(name).unwrap();
+            let text = file.spec.to_ron().unwrap();
+            let all = settings(&text);
+            for wanted in
+                ["learning_rate", "width", "memory", "averaging", "clip_gradient_norm", "Repeat", "image.bits"]
+            {
+                assert!(all.iter().any(|setting| setting.is_called(wanted)), "{name}: {wanted}\n{text}");
+            }
+            for setting in all {
+                let value = text[setting.value.clone()].to_owned();
+                let again = [&text[..setting.value.start], &value, &text[setting.value.end..]].concat();
+                assert_eq!(FlowFile::parse(name, again).unwrap().spec, file.spec, "{:?}", setting.path);
+            }
+        }
+    }
+
+    #[test]
+    fn any_text_is_walked_to_its_end() {
+        for text in ["", "((", "a(b: [", "a: b: c", ")]}", "a(b(c, d: e), f)", "[1, 2] 3", "a(:", "a(b:"] {
+            settings(text);
+        }
+        assert_eq!(trimmed(" a /* x */ b // c\n ", 0..17), 1..12);
+    }
+}

@@ -1,0 +1,121 @@
+//! One run of a grid in a process of its own, so that a run that fails, or takes all memory, takes no other along.
+//!
+//! The grid's process starts `flowstone run-of-grid`, which trains and writes lines of JSON to stdout: how far it is, and
+//! at the end why it failed if it did. It ends when the grid's process does, which it learns from the end of stdin.
+
+use super::common::DeviceChoice;
+use crate::Result;
+use crate::ablation::{Grid, Run, Work, Worker};
+use crate::backend::Cpu;
+use crate::flow::{FlowFile, Registry};
+use crate::train::{Event, RunFolder, Start, Trainer, open_data};
+use serde::{Deserialize, Serialize};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Train one run of a grid
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    flow: String,
+    folder: PathBuf,
+    #[arg(long)]
+    resume: bool,
+}
+
+/// A line to the grid's process.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Line {
+    Steps { done: f64, bits_per_dim: Option<f64> },
+    Failed(String),
+}
+
+/// Between lines about steps.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// The process of a run.
+pub fn run(args: &Args) -> Result<()> {
+    std::thread::spawn(|| {
+        // Nothing is ever written to it: it ends when the process that started this one does.
+        let _ = std::io::stdin().read(&mut [0]);
+        std::process::exit(1);
+    });
+    train(args).inspect_err(|error| say(&Line::Failed(error.to_string())))
+}
+
+fn train(args: &Args) -> Result<()> {
+    let device = DeviceChoice::Cpu.open()?;
+    let (file, registry) = (FlowFile::read(&args.flow)?, Registry::<f32, Cpu>::default());
+    let data = open_data(&file, None)?;
+    let (folder, start) = match args.resume {
+        true => (RunFolder::open(&args.folder)?, Start::Resume),
+        false => (RunFolder::create(Some(&args.folder), "")?, Start::Fresh),
+    };
+    let (mut total, mut last) = (1, Instant::now());
+    let mut watch = |event: Event| match event {
+        Event::Started { steps: (_, of), .. } => total = of,
+        Event::Step { record, .. } if last.elapsed() >= EVERY => {
+            let done = record.step as f64 / total as f64;
+            let bits_per_dim = Some(record.train_bits_per_dim).filter(|bits| bits.is_finite());
+            say(&Line::Steps { done, bits_per_dim });
+            last = Instant::now();
+        }
+        _ => {}
+    };
+    Trainer::new(&device, &file, &registry, data, folder, start)?.run(&mut watch).map(drop)
+}
+
+/// If nobody listens, nothing is lost.
+fn say(line: &Line) {
+    if let Ok(text) = serde_json::to_string(line) {
+        let _ = writeln!(std::io::stdout(), "{text}");
+    }
+}
+
+/// Makes each run in a process of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Child {
+    /// Threads of each.
+    pub threads: usize,
+}
+
+impl Worker for Child {
+    fn train(&self, grid: &Grid, run: &Run, resumes: bool, watch: &dyn Fn(Work)) -> std::result::Result<(), String> {
+        let folder = grid.run(run);
+        let started = |error: std::io::Error| format!("its process could not be started: {error}");
+        let program = std::env::current_exe().map_err(started)?;
+        let mut command = Command::new(program);
+        command.args(["--threads", &self.threads.to_string(), "--workers", &grid.workers().to_string()]);
+        command.arg("run-of-grid").args([grid.flow(run), folder]);
+        if resumes {
+            command.arg("--resume");
+        }
+        let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = pipes.spawn().map_err(started)?;
+        let stderr = child.stderr.take();
+        let errors = std::thread::spawn(move || {
+            let mut text = String::new();
+            stderr.map(|mut stderr| stderr.read_to_string(&mut text));
+            text
+        });
+        let mut reason = None;
+        for line in child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines()) {
+            match line.ok().and_then(|line| serde_json::from_str(&line).ok()) {
+                Some(Line::Steps { done, bits_per_dim }) => {
+                    watch(Work::Steps { run, done, bits_per_dim: bits_per_dim.unwrap_or(f64::NAN) });
+                }
+                Some(Line::Failed(why)) => reason = Some(why),
+                None => {}
+            }
+        }
+        let status = child.wait().map_err(|error| error.to_string())?;
+        let said = errors.join().unwrap_or_default();
+        if status.success() {
+            return Ok(());
+        }
+        let last = said.lines().rev().find(|line| !line.trim().is_empty()).map(|line| format!(": {}", line.trim()));
+        Err(reason.unwrap_or_else(|| format!("its process ended with {status}{}", last.unwrap_or_default())))
+    }
+}
