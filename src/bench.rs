@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::backend::kernels::{MemoryKernel, Operand};
-use crate::backend::{Cpu, Device, Element, Initializer, time_in_products};
+use crate::backend::{Cpu, Device, Element, Initializer, fma_peak_gflops, time_work};
 use crate::flow::spec::Memory;
 use crate::flow::{Batch, Dequantize, Flow, FlowFile, Registry};
 use crate::noise::{NoiseKey, Purpose};
@@ -19,6 +19,8 @@ pub struct Rate {
     pub images_per_second: f64,
     /// Share of the workers' time that is matrix products.
     pub in_products: f64,
+    /// Share that is the rest of their work on images: element-wise passes and copies.
+    pub in_passes: f64,
     /// Billions of floating-point operations per second that the mathematics needs: products only, each once.
     pub gflops: f64,
 }
@@ -42,6 +44,8 @@ pub struct Report {
     pub sample: Rate,
     /// What the threads reach together on a product of 768×768 matrices, each on its own.
     pub product_peak_gflops: f64,
+    /// What they reach on multiply-adds in registers.
+    pub fma_peak_gflops: f64,
     /// The largest resident memory of this process so far, in MiB, where the system tells.
     pub peak_mib: Option<f64>,
 }
@@ -89,6 +93,7 @@ pub fn bench(file: &FlowFile, batch: usize, seconds: f64) -> Result<Report> {
         score,
         sample,
         product_peak_gflops: product_peak()?,
+        fma_peak_gflops: fma_peak_gflops(),
         peak_mib: peak_mib(),
     })
 }
@@ -101,7 +106,7 @@ fn random_images<E: Element, D: Device<E>>(flow: &Flow<E, D>, batch: usize) -> V
 fn rate(images: usize, seconds: f64, flops: f64, mut step: impl FnMut(u64) -> Result<()>) -> Result<Rate> {
     (0..2).try_for_each(&mut step)?;
     let (mut times, begin) = (Vec::new(), Instant::now());
-    let (outcome, in_products) = time_in_products(|| {
+    let (outcome, time) = time_work(|| {
         while times.len() < 3 || begin.elapsed().as_secs_f64() < seconds {
             let start = Instant::now();
             step(2 + times.len() as u64)?;
@@ -115,7 +120,8 @@ fn rate(images: usize, seconds: f64, flops: f64, mut step: impl FnMut(u64) -> Re
     let images_per_second = images as f64 / times[times.len() / 2];
     Ok(Rate {
         images_per_second,
-        in_products: in_products.as_secs_f64() / worked,
+        in_products: time.products.as_secs_f64() / worked,
+        in_passes: (time.shards - time.products).as_secs_f64() / worked,
         gflops: images_per_second * flops / 1e9,
     })
 }

@@ -12,9 +12,10 @@ mod initializer;
 pub mod kernels;
 pub mod linear_algebra;
 mod parameter;
+mod peak;
 mod shards;
 
-pub use clock::time_in_products;
+pub use clock::{WorkTime, time_work};
 pub use dfdx::tensor::Cpu;
 #[cfg(feature = "cuda")]
 pub use dfdx::tensor::Cuda;
@@ -22,12 +23,13 @@ pub use image::{Image, ImageShape, PerSample};
 pub use initializer::Initializer;
 pub(crate) use parameter::join;
 pub use parameter::{Parameter, ParameterGradients, ParameterId, Parameters};
+pub use peak::fma_peak_gflops;
 pub use shards::{Shards, set_workers, workers};
 
 use dfdx::tensor::Storage;
 use kernels::{
-    ChannelKernel, ConvolutionKernel, CouplingKernel, DensityKernel, MemoryKernel, OptimizerKernel, ProductKernel,
-    SqueezeKernel,
+    ChannelKernel, ConvolutionKernel, CouplingKernel, DensityKernel, MemoryKernel, NetworkKernel, OptimizerKernel,
+    ProductKernel, SqueezeKernel,
 };
 
 /// The numbers a flow computes with: `f32`, or `f64` where the mathematics is to be proved.
@@ -102,6 +104,7 @@ pub trait Device<E: Element>:
     + ChannelKernel<E>
     + SqueezeKernel<E>
     + ConvolutionKernel<E>
+    + NetworkKernel<E>
     + CouplingKernel<E>
     + DensityKernel<E>
     + OptimizerKernel<E>

@@ -179,15 +179,14 @@ impl<E: Element, D: Device<E>> ParameterGradients<E, D> {
         self.slots.get_mut(&parameter.id).ok_or_else(missing)
     }
 
-    /// The buffers of two parameters at once.
+    /// The buffers of several parameters at once.
     ///
     /// # Errors
     /// As [`ParameterGradients::slot`].
-    pub fn slots(&mut self, a: &Parameter<E, D>, b: &Parameter<E, D>) -> Result<[&mut Buffer<E, D>; 2]> {
-        match self.slots.get_disjoint_mut([&a.id, &b.id]) {
-            [Some(a), Some(b)] => Ok([a, b]),
-            _ => Err(missing()),
-        }
+    pub fn slots<const N: usize>(&mut self, parameters: [&Parameter<E, D>; N]) -> Result<[&mut Buffer<E, D>; N]> {
+        let found = self.slots.get_disjoint_mut(parameters.each_ref().map(|parameter| &parameter.id));
+        let found: Vec<_> = found.into_iter().flatten().collect();
+        found.try_into().map_err(|_| missing())
     }
 
     /// The buffer of one parameter, to read.

@@ -1,6 +1,6 @@
 //! Splitting a batch over what computes it.
 
-use super::Cpu;
+use super::{Cpu, clock};
 use crate::Result;
 use dfdx::tensor::Cache;
 use rayon::prelude::*;
@@ -67,7 +67,8 @@ impl Shards for Cpu {
         let ranges: Vec<Range<usize>> =
             (0..count).step_by(shard).map(|start| start..(start + shard).min(count)).collect();
         let share = ranges.len().div_ceil(workers).max(1);
-        ranges.par_chunks(share).map(|ranges| WORKER.with(|device| work(device, ranges))).collect()
+        let work = |ranges| WORKER.with(|device| clock::shards(|| work(device, ranges)));
+        ranges.par_chunks(share).map(work).collect()
     }
 
     fn shard_images(&self, elements: usize) -> usize {

@@ -75,20 +75,14 @@ impl<E: Element, D: Device<E>> ActNorm<E, D> {
         x.device().clone().affine(x.data_mut(), self.bias.data(), &self.scale)
     }
 
-    /// `x = max((x + bias) · s, 0)` in place: how networks use it.
-    pub(crate) fn apply_relu(&self, x: &mut Image<E, D>) -> Result<()> {
-        x.device().clone().affine_relu(x.data_mut(), self.bias.data(), &self.scale)
+    /// The bias and s, for kernels that do more than this map at once.
+    pub(crate) fn bias_and_scale(&self) -> (&Buffer<E, D>, &Buffer<E, D>) {
+        (self.bias.data(), &self.scale)
     }
 
-    /// The gradient through [`ActNorm::apply_relu`] from its output.
-    pub(crate) fn relu_gradient(
-        &self,
-        y: &Image<E, D>,
-        g: &mut Image<E, D>,
-        grads: &mut ParameterGradients<E, D>,
-    ) -> Result<()> {
-        let [d_bias, d_logs] = grads.slots(&self.bias, &self.logs)?;
-        y.device().affine_relu_gradient(y.data(), g.data_mut(), &self.scale, self.factor, d_bias, d_logs)
+    /// Its parameters, likewise.
+    pub(crate) fn bias_and_logs(&self) -> (&Parameter<E, D>, &Parameter<E, D>) {
+        (&self.bias, &self.logs)
     }
 
     fn gradient(
@@ -99,7 +93,7 @@ impl<E: Element, D: Device<E>> ActNorm<E, D> {
     ) -> Result<Image<E, D>> {
         let volume = self.factor * y.shape().pixels() as f64 * cotangent.ladj_total();
         let mut g = cotangent.image;
-        let [d_bias, d_logs] = grads.slots(&self.bias, &self.logs)?;
+        let [d_bias, d_logs] = grads.slots([&self.bias, &self.logs])?;
         y.device().affine_gradient(y.data(), g.data_mut(), &self.scale, self.factor, d_bias, d_logs)?;
         MemoryKernel::<E>::add_scalar(y.device(), d_logs, volume)?;
         Ok(g)

@@ -29,22 +29,31 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn table(report: &Report) -> String {
     let row = |name: &str, rate: &Rate| {
-        format!(
-            "{name:<24}{:>12.1}{:>12.1}{:>17.0} %{:>13.0} %",
-            rate.images_per_second,
-            rate.gflops,
-            100.0 * rate.gflops / report.product_peak_gflops,
-            100.0 * rate.in_products
-        )
+        let percent = |share: f64| format!("{:.0} %", 100.0 * share);
+        let shares = [
+            rate.gflops / report.fma_peak_gflops,
+            rate.in_products,
+            rate.in_passes,
+            1.0 - rate.in_products - rate.in_passes,
+        ];
+        let shares = shares.map(|share| format!("{:>13}", percent(share))).concat();
+        format!("{name:<16}{:>10.1}{:>10.1}{shares}", rate.images_per_second, rate.gflops)
     };
+    let heads = ["of FMA peak", "products", "passes", "elsewhere"].map(|head| format!("{head:>13}")).concat();
     let mut lines = vec![
         format!("{}: batch {}, {} threads, f32", report.flow, report.batch, report.threads),
-        format!("{:<24}{:>12}{:>12}{:>19}{:>15}", "", "images/s", "GFLOP/s", "of product peak", "in products"),
+        format!("{:<16}{:>10}{:>10}{heads}", "", "images/s", "GFLOP/s"),
         row("train, invert", &report.train_invert),
         row("train, store", &report.train_store),
         row("score", &report.score),
         row("sample", &report.sample),
-        format!("product peak {:.0} GFLOP/s (768×768 on every thread)", report.product_peak_gflops),
+        "GFLOP/s: only the products that the mathematics needs, each once. Of the threads' time: products of matrices;"
+            .into(),
+        "passes over images, element-wise; elsewhere: optimizer, sums of gradients, inverses of W, waiting.".into(),
+        format!(
+            "peaks: {:.0} GFLOP/s of multiply-adds in registers, {:.0} of products of 768×768 matrices",
+            report.fma_peak_gflops, report.product_peak_gflops
+        ),
     ];
     if let Some(peak) = report.peak_mib {
         lines.push(format!("peak memory {peak:.0} MiB"));

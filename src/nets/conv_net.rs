@@ -15,7 +15,7 @@
 
 use super::{Net, ZeroConv};
 use crate::Result;
-use crate::backend::kernels::Operand;
+use crate::backend::kernels::{HiddenGradients, HiddenLayers, Operand};
 use crate::backend::{Buffer, Device, Element, Image, Initializer, Parameter, ParameterGradients, Parameters};
 use crate::bijector::{Bijector, Kept};
 use crate::bijectors::ActNorm;
@@ -73,21 +73,24 @@ impl<E: Element, D: Device<E>> Norm<E, D> {
         Ok(Self::Bias { bias: initializer.zeros(&[options.width])?, ones })
     }
 
-    fn apply_relu(&self, x: &mut Image<E, D>) -> Result<()> {
+    fn bias_and_scale(&self) -> (&Buffer<E, D>, &Buffer<E, D>) {
         match self {
-            Self::ActNorm(actnorm) => actnorm.apply_relu(x),
-            Self::Bias { bias, ones } => x.device().clone().affine_relu(x.data_mut(), bias.data(), ones),
+            Self::ActNorm(actnorm) => actnorm.bias_and_scale(),
+            Self::Bias { bias, ones } => (bias.data(), ones),
         }
     }
 
-    fn relu_gradient(&self, y: &Image<E, D>, g: &mut Image<E, D>, grads: &mut ParameterGradients<E, D>) -> Result<()> {
+    fn bias(&self) -> &Parameter<E, D> {
         match self {
-            Self::ActNorm(actnorm) => actnorm.relu_gradient(y, g, grads),
-            Self::Bias { bias, ones } => {
-                let mut unused = ones.clone();
-                let d_bias = grads.slot(bias)?;
-                y.device().affine_relu_gradient(y.data(), g.data_mut(), ones, 0.0, d_bias, &mut unused)
-            }
+            Self::ActNorm(actnorm) => actnorm.bias_and_logs().0,
+            Self::Bias { bias, .. } => bias,
+        }
+    }
+
+    fn logs(&self) -> Option<&Parameter<E, D>> {
+        match self {
+            Self::ActNorm(actnorm) => Some(actnorm.bias_and_logs().1),
+            Self::Bias { .. } => None,
         }
     }
 
@@ -156,8 +159,21 @@ impl<E: Element, D: Device<E>> ConvNet<E, D> {
         9 * (self.input + usize::from(self.options.edge_channel))
     }
 
-    /// The unfolded input, and the first convolution of it, before its norm.
-    fn first(&self, x: &Image<E, D>) -> Result<(Buffer<E, D>, Image<E, D>)> {
+    fn hidden_layers(&self) -> HiddenLayers<'_, Buffer<E, D>> {
+        HiddenLayers {
+            conv1: self.conv1.data(),
+            norm1: self.norm1.bias_and_scale(),
+            conv2: self.conv2.data(),
+            norm2: self.norm2.bias_and_scale(),
+            conv3: self.conv3.weight().data(),
+            width: self.options.width,
+            taps: 9 * self.conv3.channels().1,
+            edge: self.options.edge_channel,
+        }
+    }
+
+    /// The first convolution, before its norm.
+    fn first(&self, x: &Image<E, D>) -> Result<Image<E, D>> {
         x.expect_channels("ConvNet", self.input)?;
         let width = self.options.width;
         let unfolded = x.device().unfold(x.data(), x.shape(), self.options.edge_channel)?;
@@ -165,7 +181,7 @@ impl<E: Element, D: Device<E>> ConvNet<E, D> {
         let size = (x.rows(), self.unfolded(), width);
         let weight = Operand::Plain(self.conv1.data());
         x.device().product(size, Operand::Plain(&unfolded), weight, h.data_mut(), false)?;
-        Ok((unfolded, h))
+        Ok(h)
     }
 
     /// The second convolution, before its norm.
@@ -185,19 +201,17 @@ impl<E: Element, D: Device<E>> Net<E, D> for ConvNet<E, D> {
     }
 
     fn forward(&self, x: &Image<E, D>) -> Result<Image<E, D>> {
-        let (_, mut h1) = self.first(x)?;
-        self.norm1.apply_relu(&mut h1)?;
-        let mut h2 = self.second(&h1)?;
-        self.norm2.apply_relu(&mut h2)?;
-        self.conv3.forward(&h2)
+        x.expect_channels("ConvNet", self.input)?;
+        self.conv3.gather(x, x.device().hidden(x.data(), x.shape(), &self.hidden_layers())?)
     }
 
     fn forward_keeping(&self, x: &Image<E, D>) -> Result<(Image<E, D>, Kept<E, D>)> {
-        let (_, mut h1) = self.first(x)?;
-        self.norm1.apply_relu(&mut h1)?;
-        let mut h2 = self.second(&h1)?;
-        self.norm2.apply_relu(&mut h2)?;
-        let h = self.conv3.forward(&h2)?;
+        x.expect_channels("ConvNet", self.input)?;
+        let device = x.device();
+        let (taps, hidden) = device.hidden_keeping(x.data(), x.shape(), &self.hidden_layers())?;
+        let shape = x.shape().with_channels(self.options.width);
+        let [h1, h2] = hidden.map(|h| Image::from_buffer(device, x.batch(), shape, h));
+        let h = self.conv3.gather(x, taps)?;
         let kept = Kept::images([x.clone(), h1, h2, h.clone()]);
         Ok((h, kept))
     }
@@ -209,35 +223,35 @@ impl<E: Element, D: Device<E>> Net<E, D> for ConvNet<E, D> {
         grads: &mut ParameterGradients<E, D>,
     ) -> Result<Image<E, D>> {
         let (h, h2, h1, x) = (kept.pop()?, kept.pop()?, kept.pop()?, kept.pop()?);
-        let (device, rows, width) = (x.device(), x.rows(), self.options.width);
-
-        let mut g2 = self.conv3.gradient(&h2, &h, g, grads)?;
-        self.norm2.relu_gradient(&h2, &mut g2, grads)?;
-        let square = (width, rows, width);
-        let d_conv2 = grads.slot(&self.conv2)?;
-        device.product(square, Operand::Transposed(h1.data()), Operand::Plain(g2.data()), d_conv2, true)?;
-
-        let mut g1 = Image::zeros(device, x.batch(), h1.shape())?;
-        let weight = Operand::Transposed(self.conv2.data());
-        device.product((rows, width, width), Operand::Plain(g2.data()), weight, g1.data_mut(), false)?;
-        self.norm1.relu_gradient(&h1, &mut g1, grads)?;
-
-        let columns = self.unfolded();
-        let unfolded = device.unfold(x.data(), x.shape(), self.options.edge_channel)?;
-        let d_conv1 = grads.slot(&self.conv1)?;
-        let size = (columns, rows, width);
-        device.product(size, Operand::Transposed(&unfolded), Operand::Plain(g1.data()), d_conv1, true)?;
-        let mut d_unfolded = unfolded;
-        let weight = Operand::Transposed(self.conv1.data());
-        device.product((rows, width, columns), Operand::Plain(g1.data()), weight, &mut d_unfolded, false)?;
-        let d_x = device.fold(&d_unfolded, x.shape(), self.options.edge_channel)?;
+        let device = x.device();
+        let g_taps = self.conv3.taps_gradient(&h, g, grads)?;
+        let gradient = |slots| {
+            device.hidden_gradient(x.data(), x.shape(), &self.hidden_layers(), [h1.data(), h2.data()], &g_taps, slots)
+        };
+        let factor = self.options.log_scale_factor;
+        let [w1, w2, w3] = [&self.conv1, &self.conv2, self.conv3.weight()];
+        let (b1, b2) = (self.norm1.bias(), self.norm2.bias());
+        let d_x = match (self.norm1.logs(), self.norm2.logs()) {
+            (Some(l1), Some(l2)) => {
+                let [conv1, conv2, conv3, b1, l1, b2, l2] = grads.slots([w1, w2, w3, b1, l1, b2, l2])?;
+                gradient(HiddenGradients { conv1, norm1: (b1, l1), conv2, norm2: (b2, l2), conv3, factor })?
+            }
+            _ => {
+                // A plain bias has a scale of 1, whose gradient nobody asks for.
+                let mut unused = [&self.norm1, &self.norm2].map(|norm| norm.bias_and_scale().1.clone());
+                let [l1, l2] = &mut unused;
+                let [conv1, conv2, conv3, b1, b2] = grads.slots([w1, w2, w3, b1, b2])?;
+                gradient(HiddenGradients { conv1, norm1: (b1, l1), conv2, norm2: (b2, l2), conv3, factor })?
+            }
+        };
         Ok(Image::from_buffer(device, x.batch(), x.shape(), d_x))
     }
 
     fn initialize(&mut self, x: &Image<E, D>) -> Result<()> {
-        let (_, mut h1) = self.first(x)?;
+        let mut h1 = self.first(x)?;
         self.norm1.initialize(&h1)?;
-        self.norm1.apply_relu(&mut h1)?;
+        let (bias, scale) = self.norm1.bias_and_scale();
+        x.device().affine_relu(h1.data_mut(), bias, scale)?;
         let h2 = self.second(&h1)?;
         self.norm2.initialize(&h2)
     }

@@ -72,7 +72,7 @@ impl<E: Element, D: Device<E>> Net<E, D> for Linear<E, D> {
     ) -> Result<Image<E, D>> {
         let (y, x) = (kept.pop()?, kept.pop()?);
         let device = x.device();
-        let [d_bias, d_logs] = grads.slots(&self.bias, &self.logs)?;
+        let [d_bias, d_logs] = grads.slots([&self.bias, &self.logs])?;
         device.affine_gradient(y.data(), g.data_mut(), &self.gain, self.factor, d_bias, d_logs)?;
         let d_weight = grads.slot(&self.weight)?;
         let size = (self.input, x.rows(), self.output);

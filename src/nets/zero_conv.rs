@@ -54,27 +54,53 @@ impl<E: Element, D: Device<E>> ZeroConv<E, D> {
         Ok(conv)
     }
 
-    /// The gradient with respect to the input `x`, from the output `y` and the gradient with respect to it.
-    pub(super) fn gradient(
+    /// The gradient with respect to what each pixel of the input sends to its neighbours, `[rows, 9 · out]`, from the
+    /// output `y` and the gradient with respect to it. All of the parameters' gradients but that of the taps' weight.
+    pub(super) fn taps_gradient(
         &self,
-        x: &Image<E, D>,
         y: &Image<E, D>,
         mut g: Image<E, D>,
         grads: &mut ParameterGradients<E, D>,
+    ) -> Result<Buffer<E, D>> {
+        let device = y.device();
+        let [d_bias, d_logs] = grads.slots([&self.bias, &self.logs])?;
+        device.affine_gradient(y.data(), g.data_mut(), &self.gain, self.factor, d_bias, d_logs)?;
+        let edge = if self.edge { Some((grads.slot(&self.weight)?, self.edge_offset())) } else { None };
+        device.spread_taps(g.data(), g.shape(), edge)
+    }
+
+    /// The gradient with respect to the input `x`, from the output `y` and the gradient with respect to it.
+    fn gradient(
+        &self,
+        x: &Image<E, D>,
+        y: &Image<E, D>,
+        g: Image<E, D>,
+        grads: &mut ParameterGradients<E, D>,
     ) -> Result<Image<E, D>> {
         let device = x.device();
-        let [d_bias, d_logs] = grads.slots(&self.bias, &self.logs)?;
-        device.affine_gradient(y.data(), g.data_mut(), &self.gain, self.factor, d_bias, d_logs)?;
-        let d_weight = grads.slot(&self.weight)?;
-        let edge = if self.edge { Some((&mut *d_weight, self.edge_offset())) } else { None };
-        let taps = device.spread_taps(g.data(), g.shape(), edge)?;
+        let taps = self.taps_gradient(y, g, grads)?;
         let (rows, width) = (x.rows(), 9 * self.output);
         let by_weight = (self.input, rows, width);
+        let d_weight = grads.slot(&self.weight)?;
         device.product(by_weight, Operand::Transposed(x.data()), Operand::Plain(&taps), d_weight, true)?;
         let mut d_x = Image::zeros(device, x.batch(), x.shape())?;
         let (taps, weight) = (Operand::Plain(&taps), Operand::Transposed(self.weight.data()));
         device.product((rows, width, self.input), taps, weight, d_x.data_mut(), false)?;
         Ok(d_x)
+    }
+
+    /// `[in + 1, 9 · out]`: what makes the taps, and the edge indicator's row.
+    pub(super) fn weight(&self) -> &Parameter<E, D> {
+        &self.weight
+    }
+
+    /// The output, from what each pixel of `x` sends to its neighbours, `[rows, 9 · out]`.
+    pub(super) fn gather(&self, x: &Image<E, D>, taps: Buffer<E, D>) -> Result<Image<E, D>> {
+        let (device, shape) = (x.device(), x.shape().with_channels(self.output));
+        let edge = self.edge.then(|| (self.weight.data(), self.edge_offset()));
+        let mut y = device.sum_taps(&taps, shape, edge)?;
+        device.affine(&mut y, self.bias.data(), &self.gain)?;
+        Ok(Image::from_buffer(device, x.batch(), shape, y))
     }
 
     /// Where the edge indicator's weights begin.
@@ -90,14 +116,11 @@ impl<E: Element, D: Device<E>> Net<E, D> for ZeroConv<E, D> {
 
     fn forward(&self, x: &Image<E, D>) -> Result<Image<E, D>> {
         x.expect_channels("ZeroConv", self.input)?;
-        let (device, shape) = (x.device(), x.shape().with_channels(self.output));
+        let device = x.device();
         let mut taps = MemoryKernel::<E>::zeros(device, x.rows() * 9 * self.output)?;
         let size = (x.rows(), self.input, 9 * self.output);
         device.product(size, Operand::Plain(x.data()), Operand::Plain(self.weight.data()), &mut taps, false)?;
-        let edge = self.edge.then(|| (self.weight.data(), self.edge_offset()));
-        let mut y = device.sum_taps(&taps, shape, edge)?;
-        device.affine(&mut y, self.bias.data(), &self.gain)?;
-        Ok(Image::from_buffer(device, x.batch(), shape, y))
+        self.gather(x, taps)
     }
 
     fn forward_keeping(&self, x: &Image<E, D>) -> Result<(Image<E, D>, Kept<E, D>)> {

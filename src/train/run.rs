@@ -22,7 +22,7 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes a new run's folder: `path`, or the first free one of `runs/NAME`, `runs/NAME-2`, …
+    /// Makes a new run's folder: `path`, or the first of `runs/NAME`, `runs/NAME-2`, … that holds no run.
     ///
     /// # Errors
     /// [`Error::Usage`] if `path` already holds a run, [`Error::Io`] if it cannot be made.
@@ -32,10 +32,10 @@ impl RunFolder {
             None => {
                 let numbered =
                     |n: u32| PathBuf::from("runs").join(if n == 1 { name.to_owned() } else { format!("{name}-{n}") });
-                (1..).map(numbered).find(|path| !path.exists()).unwrap_or_else(|| PathBuf::from("runs"))
+                (1..).map(numbered).find(|path| !holds_a_run(path)).unwrap_or_else(|| PathBuf::from("runs"))
             }
         };
-        if path.join("flow.ron").exists() {
+        if holds_a_run(&path) {
             let shown = path.display();
             let message =
                 format!("{shown} already holds a run; go on with `train --resume {shown}`, or choose another --out");
@@ -84,6 +84,11 @@ impl RunFolder {
         };
         figure.save(self.file("curve"))
     }
+}
+
+/// A run writes its flow file first: a folder without one is what a refused start left.
+fn holds_a_run(path: &Path) -> bool {
+    path.join("flow.ron").exists()
 }
 
 /// The sheet at the end of a run: ten samples at each temperature from 0 to 1.

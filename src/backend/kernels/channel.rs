@@ -24,17 +24,6 @@ pub trait ChannelKernel<E: Element>: Storage<E> {
     ) -> Result<()>;
     /// `x = max((x + bias) · scale, 0)`.
     fn affine_relu(&self, x: &mut Buffer<E, Self>, bias: &Buffer<E, Self>, scale: &Buffer<E, Self>) -> Result<()>;
-    /// The gradient through [`ChannelKernel::affine_relu`] from its output `y`, with the same sums as
-    /// [`ChannelKernel::affine_gradient`]: rows where `y = 0` pass nothing.
-    fn affine_relu_gradient(
-        &self,
-        y: &Buffer<E, Self>,
-        g: &mut Buffer<E, Self>,
-        scale: &Buffer<E, Self>,
-        factor: f64,
-        d_bias: &mut Buffer<E, Self>,
-        d_logs: &mut Buffer<E, Self>,
-    ) -> Result<()>;
     /// `exp(factor · logs)`.
     fn exp_scaled(&self, logs: &Buffer<E, Self>, factor: f64) -> Result<Buffer<E, Self>>;
     /// Mean and (biased) variance of each channel, in f64.
@@ -109,19 +98,6 @@ impl<E: Element> ChannelKernel<E> for Cpu {
 
     fn affine_relu(&self, x: &mut Buffer<E, Self>, bias: &Buffer<E, Self>, scale: &Buffer<E, Self>) -> Result<()> {
         affine_relu(x, bias, scale);
-        Ok(())
-    }
-
-    fn affine_relu_gradient(
-        &self,
-        y: &Buffer<E, Self>,
-        g: &mut Buffer<E, Self>,
-        scale: &Buffer<E, Self>,
-        factor: f64,
-        d_bias: &mut Buffer<E, Self>,
-        d_logs: &mut Buffer<E, Self>,
-    ) -> Result<()> {
-        gradient::<E, true>(y, g, scale, E::of(factor), d_bias, d_logs);
         Ok(())
     }
 
@@ -261,7 +237,7 @@ vectorised! {
 }
 
 vectorised! {
-    fn affine_relu<E: Element>(x: &mut [E], bias: &[E], scale: &[E]) {
+    pub(super) fn affine_relu<E: Element>(x: &mut [E], bias: &[E], scale: &[E]) {
         for x in x.chunks_exact_mut(bias.len()) {
             for ((x, &bias), &scale) in x.iter_mut().zip(bias).zip(scale) {
                 let y = (*x + bias) * scale;
@@ -273,7 +249,9 @@ vectorised! {
 }
 
 vectorised! {
-    fn gradient<E: Element, const RELU: bool>(
+    /// As [`ChannelKernel::affine_gradient`]; with `RELU`, through `y = max((x + bias) · scale, 0)`: where `y = 0`,
+    /// nothing passes.
+    pub(super) fn gradient<E: Element, const RELU: bool>(
         y: &[E],
         g: &mut [E],
         scale: &[E],
@@ -328,17 +306,6 @@ mod cuda {
         }
         fn affine_relu(&self, _: &mut Buffer<E, Self>, _: &Buffer<E, Self>, _: &Buffer<E, Self>) -> Result<()> {
             not_yet("affine_relu")
-        }
-        fn affine_relu_gradient(
-            &self,
-            _: &Buffer<E, Self>,
-            _: &mut Buffer<E, Self>,
-            _: &Buffer<E, Self>,
-            _: f64,
-            _: &mut Buffer<E, Self>,
-            _: &mut Buffer<E, Self>,
-        ) -> Result<()> {
-            not_yet("affine_relu_gradient")
         }
         fn exp_scaled(&self, _: &Buffer<E, Self>, _: f64) -> Result<Buffer<E, Self>> {
             not_yet("exp_scaled")

@@ -46,14 +46,7 @@ impl<E: Element> ConvolutionKernel<E> for Cpu {
         let block = channels + usize::from(edge);
         let rows = x.len() / channels;
         let mut u = super::MemoryKernel::<E>::zeros(self, rows * 9 * block)?;
-        for_each_tap(rows, shape, |row, tap, neighbour| {
-            let out = &mut u[(row * 9 + tap) * block..][..block];
-            match neighbour {
-                Some(from) => out[..channels].copy_from_slice(&x[from * channels..][..channels]),
-                None if edge => out[channels] = E::one(),
-                None => {}
-            }
-        });
+        unfold_rows(x, shape, edge, 0, &mut u);
         Ok(u)
     }
 
@@ -62,12 +55,7 @@ impl<E: Element> ConvolutionKernel<E> for Cpu {
         let block = channels + usize::from(edge);
         let rows = u.len() / (9 * block);
         let mut x = super::MemoryKernel::<E>::zeros(self, rows * channels)?;
-        for_each_tap(rows, shape, |row, tap, neighbour| {
-            if let Some(to) = neighbour {
-                let from = &u[(row * 9 + tap) * block..][..channels];
-                x[to * channels..][..channels].iter_mut().zip(from).for_each(|(x, &u)| *x += u);
-            }
-        });
+        fold_rows(u, shape, edge, 0, &mut x);
         Ok(x)
     }
 
@@ -91,7 +79,7 @@ impl<E: Element> ConvolutionKernel<E> for Cpu {
         let channels = shape.channels;
         let rows = g.len() / channels;
         let mut taps = super::MemoryKernel::<E>::zeros(self, rows * 9 * channels)?;
-        for_each_tap(rows, shape, |row, tap, neighbour| {
+        for_each_tap(0..rows, shape, |row, tap, neighbour| {
             let g = &g[row * channels..][..channels];
             match (neighbour, &mut d_edge) {
                 (Some(to), _) => taps[(to * 9 + tap) * channels..][..channels].copy_from_slice(g),
@@ -106,11 +94,39 @@ impl<E: Element> ConvolutionKernel<E> for Cpu {
     }
 }
 
+/// The neighbours of the pixels from `first` on, which is the first of a line, as many as `u` has rows for.
+pub(super) fn unfold_rows<E: Element>(x: &[E], shape: ImageShape, edge: bool, first: usize, u: &mut [E]) {
+    let channels = shape.channels;
+    let block = channels + usize::from(edge);
+    for_each_tap(first..first + u.len() / (9 * block), shape, |row, tap, neighbour| {
+        let out = &mut u[((row - first) * 9 + tap) * block..][..block];
+        match neighbour {
+            Some(from) => out[..channels].copy_from_slice(&x[from * channels..][..channels]),
+            None => out[..channels].fill(E::zero()),
+        }
+        if edge {
+            out[channels] = if neighbour.is_none() { E::one() } else { E::zero() };
+        }
+    });
+}
+
+/// Adds what the neighbours of the pixels from `first` on have, which is the first of a line, to `x`.
+pub(super) fn fold_rows<E: Element>(u: &[E], shape: ImageShape, edge: bool, first: usize, x: &mut [E]) {
+    let channels = shape.channels;
+    let block = channels + usize::from(edge);
+    for_each_tap(first..first + u.len() / (9 * block), shape, |row, tap, neighbour| {
+        if let Some(to) = neighbour {
+            let from = &u[((row - first) * 9 + tap) * block..][..channels];
+            x[to * channels..][..channels].iter_mut().zip(from).for_each(|(x, &u)| *x += u);
+        }
+    });
+}
+
 vectorised! {
     /// `edge` begins with the edge's weights, or is empty.
     fn sum_taps<E: Element>(taps: &[E], shape: ImageShape, edge: &[E], y: &mut [E]) {
         let channels = shape.channels;
-        for_each_tap(y.len() / channels, shape, |row, tap, neighbour| {
+        for_each_tap(0..y.len() / channels, shape, |row, tap, neighbour| {
             let addend = match neighbour {
                 Some(from) => &taps[(from * 9 + tap) * channels..][..channels],
                 None if !edge.is_empty() => &edge[tap_range(0, tap, channels)],
@@ -125,11 +141,13 @@ fn tap_range(offset: usize, tap: usize, channels: usize) -> Range<usize> {
     offset + tap * channels..offset + (tap + 1) * channels
 }
 
-/// Calls `f` with every row, every tap, and the row that the tap looks at, if that is inside the picture.
+/// Calls `f` with each of these rows, which begin with a line, every tap, and the row that the tap looks at, if that is
+/// inside the picture.
 #[inline(always)]
-fn for_each_tap(rows: usize, shape: ImageShape, mut f: impl FnMut(usize, usize, Option<usize>)) {
+fn for_each_tap(rows: Range<usize>, shape: ImageShape, mut f: impl FnMut(usize, usize, Option<usize>)) {
     let ImageShape { height, width, .. } = shape;
-    for (line, first) in (0..height).cycle().zip((0..rows).step_by(width)) {
+    let line = rows.start / width % height;
+    for (line, first) in (0..height).cycle().skip(line).zip(rows.step_by(width)) {
         for column in 0..width {
             let row = first + column;
             for down in 0..3 {

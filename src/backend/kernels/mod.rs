@@ -8,6 +8,7 @@ mod convolution;
 mod coupling;
 mod density;
 mod memory;
+mod network;
 mod optimizer;
 mod product;
 mod squeeze;
@@ -18,9 +19,11 @@ pub use convolution::ConvolutionKernel;
 pub use coupling::{CouplingForm, CouplingKernel, CouplingLayout, CouplingMap, ScaleMap};
 pub use density::DensityKernel;
 pub use memory::MemoryKernel;
+pub use network::{HiddenGradients, HiddenLayers, NetworkKernel};
 pub use optimizer::{AdamStep, AdamaxStep, Moving, OptimizerKernel};
 pub use product::{Operand, ProductKernel};
 pub use squeeze::SqueezeKernel;
+pub(super) use vectorised::vectorised;
 
 /// What every kernel of the CUDA device answers until it is written.
 #[cfg(feature = "cuda")]

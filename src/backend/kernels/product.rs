@@ -39,19 +39,28 @@ impl<E: Element> ProductKernel<E> for Cpu {
         c: &mut Buffer<E, Self>,
         accumulate: bool,
     ) -> Result<()> {
-        let (a, b) = (view(a, m, k), view(b, k, n));
-        let c = MatMut::from_row_major_slice_mut(&mut c[..m * n], m, n);
-        let onto = if accumulate { Accum::Add } else { Accum::Replace };
-        clock::count(|| matmul(c, onto, a, b, E::one(), Par::Seq));
+        multiply(view(a, m, k), view(b, k, n), &mut c[..m * n], accumulate);
         Ok(())
     }
+}
+
+/// `c = a · b`, or `c += a · b` when `accumulate`; `c` is row-major.
+pub(super) fn multiply<E: Element>(a: MatRef<E>, b: MatRef<E>, c: &mut [E], accumulate: bool) {
+    let c = MatMut::from_row_major_slice_mut(c, a.nrows(), b.ncols());
+    let onto = if accumulate { Accum::Add } else { Accum::Replace };
+    clock::product(|| matmul(c, onto, a, b, E::one(), Par::Seq));
+}
+
+/// The first elements of a buffer as a row-major matrix.
+pub(super) fn matrix<E>(x: &[E], rows: usize, columns: usize) -> MatRef<'_, E> {
+    MatRef::from_row_major_slice(&x[..rows * columns], rows, columns)
 }
 
 /// The operand as the library sees it: `[rows, columns]` after transposition.
 fn view<E, B: Deref<Target = Vec<E>>>(operand: Operand<'_, B>, rows: usize, columns: usize) -> MatRef<'_, E> {
     match operand {
-        Operand::Plain(x) => MatRef::from_row_major_slice(&x[..rows * columns], rows, columns),
-        Operand::Transposed(x) => MatRef::from_column_major_slice(&x[..rows * columns], rows, columns),
+        Operand::Plain(x) => matrix(x, rows, columns),
+        Operand::Transposed(x) => matrix(x, columns, rows).transpose(),
     }
 }
 

@@ -3,9 +3,9 @@
 /// Declares a function over [`Element`](crate::Element)s whose body is compiled for AVX-512, for AVX2 with FMA and for
 /// the target's baseline. The arithmetic is the same in each: nothing is contracted or reordered, so the bits are too.
 macro_rules! vectorised {
-    ($(#[$meta:meta])* fn $name:ident<$E:ident: Element $(, const $C:ident: $CT:ty)?>($($arg:ident: $type:ty),* $(,)?) $body:block) => {
+    ($(#[$meta:meta])* $visibility:vis fn $name:ident<$E:ident: Element $(, const $C:ident: $CT:ty)?>($($arg:ident: $type:ty),* $(,)?) $body:block) => {
         $(#[$meta])*
-        fn $name<$E: Element $(, const $C: $CT)?>($($arg: $type),*) {
+        $visibility fn $name<$E: Element $(, const $C: $CT)?>($($arg: $type),*) {
             #[inline(always)]
             fn body<$E: Element $(, const $C: $CT)?>($($arg: $type),*) $body
             #[cfg(target_arch = "x86_64")]
@@ -37,4 +37,4 @@ macro_rules! vectorised {
     };
 }
 
-pub(super) use vectorised;
+pub(in crate::backend) use vectorised;
