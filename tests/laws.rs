@@ -64,7 +64,7 @@ fn cases(side: usize, channels: usize) -> impl Strategy<Value = Case> {
         .prop_filter("a small Jacobian", |case| case.shape.dims() <= DIMS)
 }
 
-/// A case on the kink of a ReLU decides nothing; there must be few.
+/// A case on the kink of a ReLU, or too ill-conditioned for f32, decides nothing; there must be few.
 fn outcome(result: Outcome) -> Result<(), TestCaseError> {
     result.map_err(|violation| match violation {
         Violation::Undecided { .. } => TestCaseError::reject(violation.to_string()),
@@ -74,8 +74,8 @@ fn outcome(result: Outcome) -> Result<(), TestCaseError> {
 
 fn check<S: Strategy>(name: &str, cases: S, law: impl Fn(S::Value) -> Outcome) {
     let all = ProptestConfig::default();
-    let (cases_each, kinks) = (all.cases.div_ceil(4), all.cases.div_ceil(64));
-    let few = ProptestConfig { cases: cases_each, max_global_rejects: kinks, failure_persistence: None, ..all };
+    let (cases_each, undecided) = (all.cases.div_ceil(4), all.cases.div_ceil(32));
+    let few = ProptestConfig { cases: cases_each, max_global_rejects: undecided, failure_persistence: None, ..all };
     if let Err(error) = TestRunner::new(few).run(&cases, |case| outcome(law(case))) {
         panic!("{name}: {error}");
     }

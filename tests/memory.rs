@@ -1,8 +1,7 @@
 //! Peak memory of a training step, by a counting allocator: it does not grow with depth.
 
-use flowstone::Parameters;
 use flowstone::backend::kernels::{MemoryKernel, Operand, ProductKernel};
-use flowstone::backend::{Cpu, Initializer};
+use flowstone::backend::{Cpu, Initializer, ParameterGradients};
 use flowstone::flow::spec::Memory;
 use flowstone::flow::{Batch, Dequantize, Flow, FlowFile, Registry};
 use flowstone::noise::{NoiseKey, Purpose};
@@ -56,10 +55,14 @@ fn peak(depth: usize, memory: Memory) -> usize {
     workers.broadcast(|_| product());
     // Four images for two workers: two each, so all four are in work.
     PREDICTED.store(4 * flow.training_bytes_per_image(), Relaxed);
+    let without = HELD.load(Relaxed);
+    let gradients = ParameterGradients::zeros(&device, &flow).unwrap();
+    let gradient_bytes = HELD.load(Relaxed) - without;
+    drop(gradients);
     let before = HELD.load(Relaxed);
     PEAK.store(before, Relaxed);
     workers.install(|| flow.gradient(&device, &batch, memory)).unwrap();
-    PEAK.load(Relaxed) - before - WORKERS * flow.trained_count() * size_of::<f32>()
+    PEAK.load(Relaxed) - before - WORKERS * gradient_bytes
 }
 
 /// A product that is large enough to be packed.
@@ -78,8 +81,9 @@ fn by_inversion_memory_does_not_grow_with_depth_and_stored_it_does() {
     assert!((deep as f64) < 1.1 * shallow as f64, "{shallow} bytes at K = 8, {deep} at K = 64");
     let predicted = PREDICTED.load(Relaxed);
     println!("predicted: {predicted}");
-    let bound = predicted + WORKERS * (1 << 20);
-    assert!((predicted..bound).contains(&deep), "{deep} bytes, predicted {predicted} to {bound}");
+    // The prediction has a network's hidden gradients for every pixel, of which a block at a time is there.
+    let (least, most) = (predicted / 4 * 3, predicted + WORKERS * (1 << 20));
+    assert!((least..most).contains(&deep), "{deep} bytes, predicted {predicted}: {least} to {most}");
     let (shallow, deep) = (peak(4, Memory::Store), peak(8, Memory::Store));
     println!("storing: {shallow} bytes at K = 4, {deep} at K = 8");
     assert!(deep as f64 > 1.4 * shallow as f64, "the counter is blind: {shallow} bytes at K = 4, {deep} at K = 8");

@@ -14,6 +14,9 @@ pub fn rounding<E: Element>(numbers: usize) -> f64 {
     8.0 * E::epsilon().as_f64() * (numbers as f64).sqrt()
 }
 
+/// Up to here an error counts as small.
+const LARGEST_ERROR: f64 = 0.1;
+
 /// The condition of a bijector near some images: the extreme singular values of its Jacobians, and the sizes of input
 /// and output (their largest number, at least 1).
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +58,22 @@ impl Condition {
     /// The condition number κ.
     pub fn number(&self) -> f64 {
         self.largest / self.smallest
+    }
+
+    /// The relative error of results near these images, to first order: that of their roundings, κ times.
+    ///
+    /// # Errors
+    /// [`Violation::Undecided`] where it is no longer small, and no bound to first order means anything.
+    pub(super) fn relative_error<E: Element>(&self, judge: &Judge) -> Result<f64, Violation> {
+        let error = rounding::<E>(self.numbers) * self.number();
+        if error > LARGEST_ERROR {
+            return Err(judge.undecided(format!(
+                "a condition number of {:.1e} leaves no digit of {}",
+                self.number(),
+                E::NAME
+            )));
+        }
+        Ok(error)
     }
 
     /// How far `f⁻¹(f(x))` can be from x: the error of y amplified by the inverse, and κ times that of x.

@@ -105,7 +105,7 @@ where
     judge.near("the rebuilt input", &rebuilt, &judge.ask(numbers(x))?, condition.input_error::<E>())?;
 
     let kept = judge.ask(cotangents.pulled_back_kept(bijector, x))?;
-    let error = rounding::<E>(condition.numbers) * condition.number();
+    let error = condition.relative_error::<E>(&judge)?;
     let results = |bijector: &dyn Bijector<E, Cpu>, x: &Image<E, Cpu>| cotangents.pulled_back_kept(bijector, x);
     let sensitivities = judge.ask(sensitivities(bijector, x, error, results))?;
     for (((name, inverted), (_, kept)), sensitivity) in inverted.iter().zip(&kept).zip(sensitivities) {
@@ -155,7 +155,11 @@ impl<T: Parameters<f64, Cpu> + ?Sized> Loss<'_, T> {
                 judge.near(&what, &[found], &[slope.value], bound)?;
             }
         }
-        if KINKS * kinks > looked { Err(judge.undecided(format!("{kinks} of {looked} directions"))) } else { Ok(()) }
+        if KINKS * kinks > looked {
+            Err(judge.undecided(format!("{kinks} of {looked} directions have no numerical derivative")))
+        } else {
+            Ok(())
+        }
     }
 
     /// The derivative of the loss along a direction of one tensor.

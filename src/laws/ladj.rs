@@ -40,7 +40,7 @@ fn equals_log_det(
     for (n, (jacobian, &ladj)) in jacobians.iter().zip(ladj).enumerate() {
         let (what, expected) = (format!("the ladj of image {n}"), jacobian.log_abs_det());
         if !expected.is_useful() {
-            return Err(judge.undecided(format!("entries of {what}'s Jacobian")));
+            return Err(judge.undecided(format!("entries of {what}'s Jacobian have no numerical derivative")));
         }
         let bound = expected.error + rounding::<f64>(at.shape().dims()) * ladj.abs().max(1.0);
         judge.near(&what, &[ladj], &[expected.value], bound)?;

@@ -1,6 +1,6 @@
 //! f32 is f64 with larger roundings.
 
-use super::condition::{Condition, rounding};
+use super::condition::Condition;
 use super::cotangents::Cotangents;
 use super::sensitivity::sensitivities;
 use super::tensors::{Tensors, in_f64, numbers};
@@ -22,7 +22,7 @@ pub fn agrees_across_precisions(
     let exactly = judge.ask(in_f64(x))?;
     let found = judge.ask(results(single, x))?;
     let expected = judge.ask(results(double, &exactly))?;
-    let error = rounding::<f32>(condition.numbers) * condition.number();
+    let error = condition.relative_error::<f32>(&judge)?;
     let sensitivities = judge.ask(sensitivities(double, &exactly, error, results))?;
     for (((name, found), (_, expected)), sensitivity) in found.iter().zip(&expected).zip(sensitivities) {
         judge.near(name, found, expected, error * sensitivity)?;

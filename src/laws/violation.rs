@@ -81,16 +81,17 @@ pub enum Violation {
         /// What it should have given.
         expected: String,
     },
-    /// Numerical derivatives do not settle: the images lie on a kink, as of a ReLU. Other images will do; if none do,
-    /// the bijector is not differentiable.
-    #[error("{bijector}: whether {law} cannot be told here: {what} have no numerical derivative")]
+    /// Nothing can be said here: numerical derivatives do not settle, for the images lie on a kink, as of a ReLU; or the
+    /// bijector is too ill-conditioned to leave a correct digit. Other images will do; if none do, the bijector is not
+    /// differentiable, or not fit for this precision.
+    #[error("{bijector}: whether {law} cannot be told here: {why}")]
     Undecided {
         /// The law.
         law: Law,
         /// The bijector's kind.
         bijector: String,
-        /// What has no derivative.
-        what: String,
+        /// Why not.
+        why: String,
     },
     /// The bijector failed.
     #[error("{bijector} failed while the law that {law} was checked: {source}")]
@@ -163,8 +164,8 @@ impl Judge {
         }
     }
 
-    /// `what` has no derivative.
-    pub fn undecided(&self, what: impl Into<String>) -> Violation {
-        Violation::Undecided { law: self.law, bijector: self.bijector.clone(), what: what.into() }
+    /// Nothing can be said.
+    pub fn undecided(&self, why: impl Into<String>) -> Violation {
+        Violation::Undecided { law: self.law, bijector: self.bijector.clone(), why: why.into() }
     }
 }
