@@ -1,4 +1,4 @@
-//! Writing files so that a reader, or a crash, never meets half of one.
+//! Writing files so that a reader, or a crash, never meets half of one; and telling contents apart.
 
 use std::fs::File;
 use std::io::Write;
@@ -42,6 +42,14 @@ fn new_file_in(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
 /// Makes the rename itself last; only Unix lets a folder be opened for this.
 fn sync_folder(folder: &Path) -> std::io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+/// Sixteen hexadecimal digits that tell one content from another: the FNV-1a hash of its bytes.
+pub fn fingerprint(bytes: impl Iterator<Item = u8>) -> String {
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    format!("{hash:016x}")
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ pub mod data;
 pub mod error;
 pub mod files;
 pub mod flow;
+pub mod latent;
 pub mod laws;
 pub mod nets;
 pub mod noise;

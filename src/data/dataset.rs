@@ -1,6 +1,7 @@
 //! Images in memory, and the splits of a data set.
 
 use crate::error::{Error, Result};
+use crate::files::fingerprint;
 
 /// Images of one size, as integer grey levels, perhaps with a class each.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,10 +113,7 @@ impl Images {
         let shape = self.shape.iter().flat_map(|&side| (side as u64).to_le_bytes());
         let labels = self.labels.iter().flatten().flat_map(|label| label.to_le_bytes());
         let bytes = shape.chain([self.labels.is_some().into()]).chain(labels).chain(self.levels.iter().copied());
-        let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
-        format!("{hash:016x}")
+        fingerprint(bytes)
     }
 
     /// Takes the images from `at` on away, as a second set.

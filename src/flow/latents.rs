@@ -1,6 +1,6 @@
 //! Images to named latents and back, and samples.
 
-use super::Flow;
+use super::{Flow, Temperatures};
 use crate::backend::{Device, Element, Image, ImageShape};
 use crate::bijector::Bijector;
 use crate::noise::{NoiseKey, Purpose};
@@ -65,22 +65,24 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         Ok(x)
     }
 
-    /// Latents drawn for images numbered `numbers`: standard normals times `temperature`. The same seed and number give
-    /// the same latents, however many are drawn together.
+    /// Latents drawn for images numbered `numbers`: standard normals times each latent's temperature. The same seed and
+    /// number give the same latents, however many are drawn together.
     ///
     /// # Errors
-    /// [`Error::Device`] when the device fails.
+    /// [`Error::Usage`] for temperatures of latents that the flow does not have.
     pub fn draw_latents(
         &self,
         device: &D,
         numbers: std::ops::Range<u64>,
-        temperature: f64,
+        temperatures: impl Into<Temperatures>,
         seed: u64,
     ) -> Result<Latents<E, D>> {
+        let temperatures = temperatures.into();
+        temperatures.expect_names_of(self)?;
         let key = NoiseKey::new(seed, Purpose::Sample);
         let batch = (numbers.end - numbers.start) as usize;
         let draw = |(which, (name, shape)): (usize, (String, ImageShape))| {
-            let mut noise = vec![0.0; shape.dims()];
+            let (mut noise, temperature) = (vec![0.0; shape.dims()], temperatures.of(&name));
             let mut values = Vec::with_capacity(batch * shape.dims());
             for number in numbers.clone() {
                 key.at(which as u64).normal(number, &mut noise);
@@ -91,8 +93,8 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         Ok(Latents { latents: self.latent_shapes().into_iter().enumerate().map(draw).collect::<Result<_>>()? })
     }
 
-    /// Samples numbered `numbers` as grey levels `[n, height, width, channels]`, at a temperature that multiplies every
-    /// latent's standard deviation. `labels` holds each image's class where the flow is class-conditional.
+    /// Samples numbered `numbers` as grey levels `[n, height, width, channels]`, at temperatures that multiply the
+    /// latents' standard deviations. `labels` holds each image's class where the flow is class-conditional.
     ///
     /// # Errors
     /// [`Error::Usage`] for labels that do not fit.
@@ -100,10 +102,11 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         &self,
         device: &D,
         numbers: std::ops::Range<u64>,
-        temperature: f64,
+        temperatures: impl Into<Temperatures>,
         labels: Option<&[usize]>,
         seed: u64,
     ) -> Result<Vec<u8>> {
+        let temperatures = temperatures.into();
         let first = numbers.start;
         let count = (numbers.end - numbers.start) as usize;
         let shards = device.over_shards(count, device.shard_images(self.activation()), |device, ranges| {
@@ -111,7 +114,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             for range in ranges {
                 let labels = labels.map(|labels| labels.get(range.clone()).unwrap_or(&[]));
                 let numbers = first + range.start as u64..first + range.end as u64;
-                let latents = self.draw_latents(device, numbers, temperature, seed)?;
+                let latents = self.draw_latents(device, numbers, temperatures.clone(), seed)?;
                 levels.extend(super::quantize(&self.decode(latents, labels)?, self.bins)?);
             }
             Ok(levels)

@@ -10,6 +10,7 @@ mod build;
 mod diagnosis;
 mod expand;
 mod file;
+mod fingerprint;
 mod gradient;
 mod latents;
 mod layer_spec;
@@ -21,6 +22,7 @@ mod registry;
 pub mod spec;
 mod suggest;
 mod summary;
+mod temperature;
 mod tokens;
 
 pub(crate) use diagnosis::FileKind;
@@ -37,6 +39,7 @@ pub use pixels::{Dequantize, dequantize, quantize};
 pub use registry::Registry;
 pub(crate) use suggest::suggestion;
 pub use summary::{LayerSummary, Summary};
+pub use temperature::Temperatures;
 pub(crate) use tokens::{Tokens, is_name};
 
 use crate::backend::{Device, Element, Image, ImageShape, Parameter, Parameters, PerSample};

@@ -1,11 +1,15 @@
-//! Learning curves and picture sheets, drawn without any library of the system: the font is in the binary.
+//! Learning curves, picture sheets and animations, drawn without any library of the system: the font is in the binary.
 
+mod animation;
 mod axis;
+mod captioned;
 mod curve;
 mod frame;
 mod panels;
 mod sheet;
 
+pub use animation::save_animation;
+pub use captioned::Captioned;
 pub use curve::{Figure, Series};
 pub use panels::Panels;
 pub use sheet::{Sheet, sheet};

@@ -13,10 +13,10 @@ use crate::error::{Error, Result};
 const GAP: usize = 2;
 /// Images are enlarged by a whole factor until their longer side has this many pixels.
 const SIDE: usize = 64;
-const CAPTION_SIZE: u32 = 18;
+pub(super) const CAPTION_SIZE: u32 = 18;
 /// Pixels on either side of a caption.
-const MARGIN: u32 = 8;
-const WHITE: Rgb<u8> = Rgb([255; 3]);
+pub(super) const MARGIN: u32 = 8;
+pub(super) const WHITE: Rgb<u8> = Rgb([255; 3]);
 
 /// Images in a grid of `columns`, row by row, on white: levels `0..bins` become black to full intensity.
 ///
@@ -43,7 +43,7 @@ pub fn sheet(images: &[u8], shape: [usize; 3], bins: u32, columns: usize) -> Res
 
     let count = images.len() / pixels;
     let (columns, rows) = (columns.min(count), count.div_ceil(columns));
-    let factor = SIDE.div_ceil(height.max(width));
+    let factor = enlargement(shape, SIDE);
     let extent = |images: usize, side: usize| u32::try_from(GAP + images * (side * factor + GAP)).ok();
     let (Some(sheet_width), Some(sheet_height)) = (extent(columns, width), extent(rows, height)) else {
         return refuse(format!("{rows} by {columns} images of {shape:?} are too many for one picture"));
@@ -61,6 +61,11 @@ pub fn sheet(images: &[u8], shape: [usize; 3], bins: u32, columns: usize) -> Res
         }
     }
     Ok(sheet)
+}
+
+/// The whole factor that brings the longer side of an image to at least `side` pixels.
+pub(super) fn enlargement([height, width, _]: [usize; 3], side: usize) -> usize {
+    side.div_ceil(height.max(width).max(1))
 }
 
 fn refuse<T>(reason: String) -> Result<T> {
@@ -86,6 +91,11 @@ impl Sheet {
     /// # Errors
     /// As [`sheet`], and [`Error::Usage`] where there is no row.
     pub fn draw(&self) -> Result<RgbImage> {
+        Ok(self.lay_out()?.0)
+    }
+
+    /// The sheet, and how many pixels from its left side the images begin.
+    pub(super) fn lay_out(&self) -> Result<(RgbImage, u32)> {
         let style = text(CAPTION_SIZE)?.pos(Pos::new(HPos::Right, VPos::Center));
         let longest = width_of(self.rows.iter().map(|(caption, _)| caption), &style)?;
         let caption_width = if longest > 0 { longest + 2 * MARGIN } else { 0 };
@@ -111,7 +121,12 @@ impl Sheet {
         }
         area.present().map_err(cannot_draw)?;
         drop(area);
-        Ok(sheet)
+        Ok((sheet, caption_width))
+    }
+
+    /// Pixels from one column to the next.
+    pub(super) fn column_width(&self) -> usize {
+        self.shape[1] * enlargement(self.shape, SIDE) + GAP
     }
 
     /// Draws the sheet and writes it as PNG.

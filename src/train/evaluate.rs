@@ -83,7 +83,7 @@ pub fn score<E: Element, D: Device<E>>(
 }
 
 /// Refuses images of another shape than the flow's.
-pub(super) fn expect_images<E: Element, D: Device<E>>(flow: &Flow<E, D>, images: &Images) -> Result<()> {
+pub(crate) fn expect_images<E: Element, D: Device<E>>(flow: &Flow<E, D>, images: &Images) -> Result<()> {
     let shape = flow.image_shape();
     let [height, width, channels] = images.shape();
     if [height, width, channels] == [shape.height, shape.width, shape.channels] {

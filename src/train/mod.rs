@@ -17,6 +17,7 @@ mod trainer;
 
 pub use checkpoint::Checkpoint;
 pub use curves::{XAxis, run_series, series_of_runs};
+pub(crate) use evaluate::expect_images;
 pub use evaluate::{Classification, DataName, Evaluation, evaluate, score};
 pub use glow_log::glow_log_series;
 pub use metrics::{Metrics, Record, StepRecord, ValidationRecord, read_metrics};

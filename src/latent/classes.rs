@@ -1,0 +1,33 @@
+//! Which class each image is standardised under.
+
+use crate::backend::{Device, Element};
+use crate::data::Images;
+use crate::flow::Flow;
+use crate::{Error, Result};
+
+/// The class of each image: `class` for all, or else the images' own; none for a flow without classes.
+///
+/// # Errors
+/// [`Error::Usage`] for a class that the flow does not have, or where it needs classes and the images have none.
+pub fn classes_of<E: Element, D: Device<E>>(
+    flow: &Flow<E, D>,
+    images: &Images,
+    class: Option<usize>,
+) -> Result<Option<Vec<usize>>> {
+    let Some(classes) = flow.classes() else {
+        return match class {
+            Some(class) => Err(Error::Usage(format!("class {class} was asked for, but this flow has no classes"))),
+            None => Ok(None),
+        };
+    };
+    let labels = match class {
+        Some(class) => vec![class; images.len()],
+        None => images.labels_of(&(0..images.len()).collect::<Vec<_>>()).ok_or_else(|| {
+            Error::Usage("this flow is class-conditional and the images have no classes: give --class".into())
+        })?,
+    };
+    match labels.iter().find(|label| **label >= classes) {
+        Some(label) => Err(Error::Usage(format!("class {label}: this flow has classes 0 to {}", classes - 1))),
+        None => Ok(Some(labels)),
+    }
+}

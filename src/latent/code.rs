@@ -1,0 +1,91 @@
+//! Pictures to points of latent space, and back.
+
+use super::Points;
+use crate::backend::{Device, Element};
+use crate::data::Images;
+use crate::flow::{Dequantize, Flow, dequantize, quantize};
+use crate::train::expect_images;
+use crate::{Error, Result};
+use std::ops::Range;
+
+/// The latents of images, each grey level at the middle of its bin. `labels` holds each image's class where the flow is
+/// class-conditional.
+///
+/// # Errors
+/// [`Error::Usage`] for images that are not the flow's, or labels that do not fit.
+pub fn encode<E: Element, D: Device<E>>(
+    flow: &Flow<E, D>,
+    device: &D,
+    images: &Images,
+    labels: Option<&[usize]>,
+) -> Result<Points<E>> {
+    expect_images(flow, images)?;
+    expect_labels(images.len(), labels)?;
+    let shard = device.shard_images(flow.activation());
+    let shards = device.over_shards(images.len(), shard, |device, ranges| {
+        let mut points = Points::new(flow.latent_shapes());
+        for range in ranges {
+            let levels = images.gather(&range.clone().collect::<Vec<_>>());
+            let numbers = range.start as u64..range.end as u64;
+            let (shape, bins) = (flow.image_shape(), flow.bins());
+            let x = dequantize(device, shape, bins, &levels, numbers, Dequantize::Midpoint)?;
+            let latents = flow.encode(x, part(labels, range))?.latents;
+            let values = latents.iter().map(|(_, z)| z.to_host()).collect::<Result<Vec<_>>>()?;
+            points.extend(Points::from_values(flow.latent_shapes(), &values)?)?;
+        }
+        Ok(points)
+    })?;
+    let mut points = Points::new(flow.latent_shapes());
+    shards.into_iter().try_for_each(|shard| points.extend(shard))?;
+    Ok(points)
+}
+
+/// Pictures from latents.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decoded<E> {
+    /// As the flow gives them, `[n, height, width, channels]`; a grey level is `1/bins` wide.
+    pub values: Vec<E>,
+    /// As grey levels, `[n, height, width, channels]`.
+    pub levels: Vec<u8>,
+}
+
+/// The pictures of points: the inverse of [`encode`].
+///
+/// # Errors
+/// [`Error::Shape`] for latents of other names or shapes, [`Error::Usage`] for labels that do not fit.
+pub fn decode<E: Element, D: Device<E>>(
+    flow: &Flow<E, D>,
+    device: &D,
+    points: &Points<E>,
+    labels: Option<&[usize]>,
+) -> Result<Decoded<E>> {
+    expect_labels(points.len(), labels)?;
+    let shard = device.shard_images(flow.activation());
+    let shards = device.over_shards(points.len(), shard, |device, ranges| {
+        let mut decoded = Decoded { values: Vec::new(), levels: Vec::new() };
+        for range in ranges {
+            let x = flow.decode(points.upload(device, range.clone())?, part(labels, range))?;
+            decoded.values.extend(x.to_host()?);
+            decoded.levels.extend(quantize(&x, flow.bins())?);
+        }
+        Ok(decoded)
+    })?;
+    let mut all = Decoded { values: Vec::new(), levels: Vec::new() };
+    for shard in shards {
+        all.values.extend(shard.values);
+        all.levels.extend(shard.levels);
+    }
+    Ok(all)
+}
+
+/// The labels of a shard.
+fn part<'a>(labels: Option<&'a [usize]>, range: &Range<usize>) -> Option<&'a [usize]> {
+    labels.map(|labels| labels.get(range.clone()).unwrap_or(&[]))
+}
+
+fn expect_labels(count: usize, labels: Option<&[usize]>) -> Result<()> {
+    match labels.map(<[usize]>::len).filter(|labels| *labels != count) {
+        Some(labels) => Err(Error::Usage(format!("{labels} labels for {count} images"))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,103 @@
+//! Pictures, what comes back from their latents, and how far the two are apart.
+
+use super::code::{decode, encode};
+use crate::Result;
+use crate::backend::{Device, Element};
+use crate::data::Images;
+use crate::flow::Flow;
+use crate::plot::{Captioned, Sheet};
+
+/// Pictures that went to latents and back.
+#[derive(Clone, Debug)]
+pub struct Reconstruction {
+    /// How many.
+    pub images: usize,
+    /// Pictures of which every grey level came back.
+    pub exact: usize,
+    /// Grey levels that came back otherwise, of all pictures.
+    pub changed_levels: usize,
+    /// The largest error before rounding, in grey levels: below ½ it rounds away.
+    pub largest_error: f64,
+    /// The pictures, what came back, and the error before rounding, enlarged.
+    pub sheet: Captioned,
+}
+
+impl Reconstruction {
+    /// Encodes images at the middle of their bins and decodes them.
+    ///
+    /// # Errors
+    /// As [`encode`].
+    pub fn of<E: Element, D: Device<E>>(
+        flow: &Flow<E, D>,
+        device: &D,
+        images: &Images,
+        labels: Option<&[usize]>,
+    ) -> Result<Self> {
+        let decoded = decode(flow, device, &encode(flow, device, images, labels)?, labels)?;
+        let bins = f64::from(flow.bins());
+        let error = |(&level, value): (&u8, &E)| ((value.as_f64() + 0.5) * bins - f64::from(level) - 0.5).abs();
+        let errors: Vec<f64> = images.levels().iter().zip(&decoded.values).map(error).collect();
+        // `f64::max` leaves out what is not a number, and an error must not be.
+        let worse = |a: f64, b: &f64| if *b > a || b.is_nan() { *b } else { a };
+        let largest_error = errors.iter().fold(0.0, worse);
+        let (caption, factor) = enlargement(largest_error, bins);
+        let shown = errors.iter().map(|error| (error * factor).round().clamp(0.0, bins - 1.0) as u8).collect();
+        let changed = |(a, b): &(&u8, &u8)| a != b;
+        let pixels = images.pixels_per_image();
+        let pairs = images.levels().chunks_exact(pixels).zip(decoded.levels.chunks_exact(pixels));
+        let sheet = Sheet {
+            rows: vec![
+                ("picture".into(), images.levels().to_vec()),
+                ("from latents".into(), decoded.levels.clone()),
+                (caption, shown),
+            ],
+            shape: images.shape(),
+            bins: flow.bins(),
+            columns: images.len().max(1),
+        };
+        Ok(Self {
+            images: images.len(),
+            exact: pairs.filter(|(a, b)| a == b).count(),
+            changed_levels: images.levels().iter().zip(&decoded.levels).filter(changed).count(),
+            largest_error,
+            sheet: Captioned { title: String::new(), headings: Vec::new(), sheet },
+        })
+    }
+
+    /// How exact it is.
+    pub fn sentence(&self) -> String {
+        let Self { images, exact, changed_levels, largest_error, .. } = self;
+        let error = format!("largest error before rounding {largest_error:.1e} of a grey level");
+        match changed_levels {
+            0 => format!("all {images} pictures came back exactly, every grey level; {error}"),
+            _ => format!(
+                "{exact} of {images} pictures came back exactly; {changed_levels} grey levels of the others differ; \
+                 {error}. `inspect` or `--f64` tells whether a layer is badly conditioned"
+            ),
+        }
+    }
+}
+
+/// The caption of errors, and the power of ten that makes the largest visible.
+fn enlargement(largest: f64, bins: f64) -> (String, f64) {
+    if largest == 0.0 {
+        return ("no difference".into(), 0.0);
+    }
+    let exponent = ((bins - 1.0) / largest).log10().floor();
+    if !exponent.is_finite() || exponent < 1.0 {
+        return ("difference".into(), 1.0);
+    }
+    (format!("difference × 1e{exponent}"), 10f64.powf(exponent))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::enlargement;
+
+    #[test]
+    fn errors_are_enlarged_as_far_as_the_largest_can_be_shown() {
+        assert_eq!(enlargement(0.0, 17.0), ("no difference".into(), 0.0));
+        assert_eq!(enlargement(3e-5, 256.0), ("difference × 1e6".into(), 1e6));
+        assert_eq!(enlargement(20.0, 17.0), ("difference".into(), 1.0));
+    }
+}

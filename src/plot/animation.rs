@@ -1,0 +1,102 @@
+//! Animations: APNG, which keeps every grey level and which browsers show like any PNG.
+
+use std::path::Path;
+
+use super::cannot_draw;
+use super::sheet::enlargement;
+use crate::error::{Error, Result};
+use crate::files::write_atomically;
+
+/// Frames are enlarged by a whole factor until their longer side has this many pixels.
+const SIDE: usize = 256;
+
+/// Writes images as the frames of an animation that runs for ever, each `1/per_second` seconds long.
+///
+/// `frames` is `[n, height, width, channels]`, row major, and `shape` is `[height, width, channels]`; levels `0..bins`
+/// become black to full intensity.
+///
+/// # Errors
+/// [`Error::Usage`] where there is no frame, channels are not 1 or 3, or levels do not fit; [`Error::Io`] where the file
+/// cannot be written.
+pub fn save_animation(
+    path: impl AsRef<Path>,
+    frames: &[u8],
+    shape: [usize; 3],
+    bins: u32,
+    per_second: u16,
+) -> Result<()> {
+    let [height, width, channels] = shape;
+    let pixels = height * width * channels;
+    let color = match channels {
+        1 => png::ColorType::Grayscale,
+        3 => png::ColorType::Rgb,
+        _ => return Err(Error::Usage(format!("animation: images have {channels} channels; only 1 and 3 can be shown"))),
+    };
+    let fits = pixels > 0 && !frames.is_empty() && frames.len().is_multiple_of(pixels) && (2..=256).contains(&bins);
+    if !fits || frames.iter().any(|&level| u32::from(level) >= bins) {
+        let n = frames.len();
+        return Err(Error::Usage(format!("animation: {n} levels are not images of {shape:?} in {bins} grey levels")));
+    }
+    let factor = enlargement(shape, SIDE);
+    let sides = (u32::try_from(width * factor).ok(), u32::try_from(height * factor).ok());
+    let (Some(wide), Some(high)) = sides else {
+        return Err(Error::Usage(format!("animation: images of {shape:?} are too large")));
+    };
+    let count = u32::try_from(frames.len() / pixels).map_err(cannot_draw)?;
+    let mut bytes = Vec::new();
+    let mut encode = || -> std::result::Result<(), png::EncodingError> {
+        let mut encoder = png::Encoder::new(&mut bytes, wide, high);
+        encoder.set_color(color);
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.set_animated(count, 0)?;
+        encoder.set_frame_delay(1, per_second)?;
+        let mut writer = encoder.write_header()?;
+        frames.chunks_exact(pixels).try_for_each(|frame| writer.write_image_data(&enlarged(frame, shape, bins, factor)))?;
+        writer.finish()
+    };
+    encode().map_err(cannot_draw)?;
+    write_atomically(path, &bytes)
+}
+
+/// An image with each pixel a square of `factor × factor`, as shades of 0 to 255.
+fn enlarged(image: &[u8], [height, width, channels]: [usize; 3], bins: u32, factor: usize) -> Vec<u8> {
+    let shade = |level: u8| (u32::from(level) * 255 / (bins - 1)) as u8;
+    let mut shades = Vec::with_capacity(image.len() * factor * factor);
+    for (y, x) in (0..height * factor).flat_map(|y| (0..width * factor).map(move |x| (y, x))) {
+        let at = (y / factor * width + x / factor) * channels;
+        shades.extend(image[at..at + channels].iter().map(|&level| shade(level)));
+    }
+    shades
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_come_back_as_they_were_enlarged() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        save_animation(&path, &[0, 16, 16, 0, 8, 8, 8, 8], [2, 2, 1], 17, 10).unwrap();
+        let decoder = png::Decoder::new(std::io::BufReader::new(std::fs::File::open(&path).unwrap()));
+        let mut reader = decoder.read_info().unwrap();
+        assert_eq!(reader.info().animation_control().map(|control| control.num_frames), Some(2));
+        let mut frame = vec![0; 256 * 256];
+        reader.next_frame(&mut frame).unwrap();
+        assert_eq!([frame[0], frame[127], frame[128], frame[255 * 256]], [0, 0, 255, 255]);
+        reader.next_frame(&mut frame).unwrap();
+        assert!(frame.iter().all(|&shade| shade == 127));
+    }
+
+    #[test]
+    fn what_cannot_be_shown_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        for (levels, shape, bins) in
+            [(vec![0; 2], [1, 1, 2], 2), (vec![], [1, 1, 1], 2), (vec![2], [1, 1, 1], 2), (vec![0; 3], [2, 1, 1], 2)]
+        {
+            assert!(save_animation(&path, &levels, shape, bins, 10).unwrap_err().is_input(), "{shape:?}");
+        }
+        assert!(!path.exists());
+    }
+}
