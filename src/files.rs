@@ -46,9 +46,8 @@ fn sync_folder(folder: &Path) -> std::io::Result<()> {
 
 /// Sixteen hexadecimal digits that tell one content from another: the FNV-1a hash of its bytes.
 pub fn fingerprint(bytes: impl Iterator<Item = u8>) -> String {
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = bytes
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     format!("{hash:016x}")
 }
 

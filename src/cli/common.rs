@@ -68,15 +68,22 @@ pub struct ModelArgs {
     pub seed: u64,
 }
 
-/// Images to score.
+/// Where images come from.
 #[derive(Debug, clap::Args)]
-pub struct DataArgs {
+pub struct SourceArgs {
     /// `digits`, `cifar10:DIR`, `idx:DIR`, `images:DIR`, `npy:FILE` or `npz:FILE` [default: what the model was trained on]
     #[arg(long)]
     pub data: Option<String>,
     /// Which of its images
     #[arg(long, value_enum, default_value_t = Split::Test)]
     pub split: Split,
+}
+
+/// Images to score.
+#[derive(Debug, clap::Args)]
+pub struct DataArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
     /// How many of them, from the first [default: all]
     #[arg(short = 'n', long)]
     pub images: Option<usize>,
@@ -91,17 +98,29 @@ pub enum Split {
     Test,
 }
 
-impl DataArgs {
-    /// The images that the arguments name, in the flow's grey levels, with the name of their data.
+impl SourceArgs {
+    /// The images that the arguments name, in the flow's grey levels, and the set that they are of.
     pub fn open(&self, file: &FlowFile) -> Result<(Images, DataSet)> {
         let set = open_data(file, self.data.as_deref())?;
-        let all = if self.split == Split::Train { &set.train } else { &set.test };
+        let images = if self.split == Split::Train { set.train.clone() } else { set.test.clone() };
+        Ok((images, set))
+    }
+
+    pub fn split_name(&self) -> &'static str {
+        if self.split == Split::Train { "train" } else { "test" }
+    }
+}
+
+impl DataArgs {
+    /// The images that the arguments name, in the flow's grey levels, and the set that they are of.
+    pub fn open(&self, file: &FlowFile) -> Result<(Images, DataSet)> {
+        let (all, set) = self.source.open(file)?;
         let count = self.images.unwrap_or(all.len()).min(all.len());
         Ok((all.select(0..count)?, set))
     }
 
     pub fn split_name(&self) -> &'static str {
-        if self.split == Split::Train { "train" } else { "test" }
+        self.source.split_name()
     }
 }
 

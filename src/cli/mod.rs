@@ -4,9 +4,14 @@ mod ablate;
 mod bench;
 mod check;
 mod common;
+mod decode;
+mod encode;
 mod eval;
+mod interpolate;
+mod manipulate;
 mod plot;
 mod progress;
+mod reconstruct;
 mod run_of_grid;
 mod sample;
 mod score;
@@ -15,7 +20,7 @@ mod train;
 use crate::Result;
 use clap::{Parser, Subcommand};
 
-/// Normalizing flows on images: declare, check, train, score and sample.
+/// Normalizing flows on images: declare, check, train, score, sample and edit.
 #[derive(Debug, Parser)]
 #[command(name = "flowstone", version, max_term_width = 100)]
 pub struct Cli {
@@ -37,6 +42,11 @@ enum Command {
     Eval(eval::Args),
     Score(score::Args),
     Sample(sample::Args),
+    Encode(encode::Args),
+    Decode(decode::Args),
+    Reconstruct(reconstruct::Args),
+    Interpolate(interpolate::Args),
+    Manipulate(manipulate::Args),
     Plot(plot::Args),
     Bench(bench::Args),
     Ablate(ablate::Args),
@@ -58,6 +68,11 @@ impl Cli {
             Command::Eval(args) => eval::run(&args),
             Command::Score(args) => score::run(&args),
             Command::Sample(args) => sample::run(&args),
+            Command::Encode(args) => encode::run(&args),
+            Command::Decode(args) => decode::run(&args),
+            Command::Reconstruct(args) => reconstruct::run(&args),
+            Command::Interpolate(args) => interpolate::run(&args),
+            Command::Manipulate(args) => manipulate::run(&args),
             Command::Plot(args) => plot::run(&args),
             Command::Bench(args) => bench::run(&args),
             Command::Ablate(args) => ablate::run(&args),

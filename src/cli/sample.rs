@@ -1,12 +1,11 @@
-//! `sample MODEL`: a sheet of samples.
+//! `sample MODEL`: sheets of samples.
 
 use super::common::{ModelArgs, print};
+use crate::Result;
 use crate::backend::Cpu;
 use crate::data::npy;
-use crate::flow::{Model, Registry};
-use crate::plot::Sheet;
-use crate::train::sample_labels;
-use crate::{Error, Result};
+use crate::flow::{Model, Registry, Temperatures};
+use crate::latent::{Classes, Request, SWEEP, decode_rows, sample_sheet};
 use std::path::PathBuf;
 
 /// Draw samples, as a picture sheet or as pixels
@@ -14,15 +13,23 @@ use std::path::PathBuf;
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// How many
-    #[arg(short = 'n', long, default_value_t = 64)]
-    count: usize,
-    /// Multiplies the standard deviation of every latent
-    #[arg(long, default_value_t = 0.7)]
-    temperature: f64,
-    /// The class to draw, for a class-conditional flow [default: a class drawn for each]
+    /// How many, or how many a row [default: 64; 10 a row]
+    #[arg(short = 'n', long)]
+    count: Option<usize>,
+    /// Multiplies the standard deviation of latents: `0.7` of all, `0.7,top=0.5` of some another; given several times, a
+    /// row for each
+    #[arg(long, default_value = "0.7", value_name = "T|LATENT=T,…")]
+    temperature: Vec<Temperatures>,
+    /// A row of samples at each temperature of 0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1
+    #[arg(long, conflicts_with = "temperature")]
+    sweep: bool,
+    /// For a class-conditional flow: the class to draw, several as `3,5`, or `all`, a row for each [default: a class
+    /// drawn for each sample]
     #[arg(long)]
-    class: Option<usize>,
+    class: Option<Classes>,
+    /// Draw only these latents anew from column to column, a row for each: `split.0`, `top`, or `all`
+    #[arg(long, value_delimiter = ',', value_name = "LATENT")]
+    resample: Vec<String>,
     /// The sheet to write
     #[arg(long, default_value = "samples.png")]
     out: PathBuf,
@@ -32,22 +39,23 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    if args.count == 0 || !args.temperature.is_finite() || args.temperature < 0.0 {
-        let (n, t) = (args.count, args.temperature);
-        return Err(Error::Usage(format!("{n} samples at temperature {t}: expected at least one, at 0 or more")));
-    }
     let device = args.model.device.open()?;
     let model: Model<f32, Cpu> = Model::load(&args.model.model, &device, &Registry::default(), args.model.raw)?;
-    let labels = sample_labels(&model.flow, args.count, args.class, args.model.seed)?;
-    let numbers = 0..args.count as u64;
-    let levels = model.flow.sample(&device, numbers, args.temperature, labels.as_deref(), args.model.seed)?;
+    let request = Request {
+        count: args.count,
+        temperatures: if args.sweep { SWEEP.map(Temperatures::from).to_vec() } else { args.temperature.clone() },
+        classes: args.class.clone().unwrap_or(Classes::Any),
+        resampled: args.resample.clone(),
+        seed: args.model.seed,
+    };
+    let rows = request.rows(&model.flow)?;
+    let decoded = decode_rows(&model.flow, &device, &rows)?;
     let shape = model.flow.image_shape();
-    let shape = [shape.height, shape.width, shape.channels];
     if let Some(path) = &args.npy {
-        npy::write_levels(path, [args.count, shape[0], shape[1], shape[2]], &levels)?;
+        let levels: Vec<u8> = decoded.iter().flat_map(|(_, levels)| levels).copied().collect();
+        let n = levels.len() / shape.dims();
+        npy::write_levels(path, [n, shape.height, shape.width, shape.channels], &levels)?;
     }
-    let columns = (args.count as f64).sqrt().ceil() as usize;
-    let sheet = Sheet { rows: vec![(String::new(), levels)], shape, bins: model.flow.bins(), columns };
-    sheet.save_png(&args.out)?;
-    print(&format!("{}: {} samples at temperature {}", args.out.display(), args.count, args.temperature))
+    sample_sheet(&model.flow, decoded).save_png(&args.out)?;
+    print(&format!("{}: {}", args.out.display(), request.sentence(&rows)))
 }

@@ -12,8 +12,9 @@ use super::{
 use crate::error::{Error, Result};
 
 /// The flows that come with the program: their names and texts.
-pub const BUILT_IN: [(&str, &str); 10] = [
+pub const BUILT_IN: [(&str, &str); 11] = [
     ("digits", include_str!("../../flows/digits.ron")),
+    ("fashion-mnist", include_str!("../../flows/fashion-mnist.ron")),
     ("glow-celeba-hq256", include_str!("../../flows/glow-celeba-hq256.ron")),
     ("glow-cifar10", include_str!("../../flows/glow-cifar10.ron")),
     ("glow-cifar10-additive", include_str!("../../flows/glow-cifar10-additive.ron")),

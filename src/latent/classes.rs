@@ -31,3 +31,9 @@ pub fn classes_of<E: Element, D: Device<E>>(
         None => Ok(Some(labels)),
     }
 }
+
+/// One class for each of `n` points, the same for all, where the flow has classes: what lines and directions are computed
+/// under, whatever classes the pictures are of.
+pub(super) fn shared<E: Element, D: Device<E>>(flow: &Flow<E, D>, n: usize) -> Option<Vec<usize>> {
+    flow.classes().map(|_| vec![0; n])
+}

@@ -1,11 +1,13 @@
 //! Directions that change pictures: from the mean latent of those without an attribute to that of those with it (Glow,
 //! section 5).
 
-use super::code::encode;
+use super::classes::shared;
+use super::code::{decode, encode};
 use super::points::{Points, mixture};
 use crate::backend::{Device, Element};
 use crate::data::{DataSet, Images};
 use crate::flow::Flow;
+use crate::plot::{Captioned, Sheet};
 use crate::{Error, Result};
 
 /// Pictures that have something in common.
@@ -23,12 +25,7 @@ impl Attribute {
     ///
     /// # Errors
     /// [`Error::Usage`] for a class that `set` does not have or that holds no picture; what `open` reports.
-    pub fn named(
-        names: &[String],
-        set: &DataSet,
-        most: usize,
-        open: impl Fn(&str) -> Result<DataSet>,
-    ) -> Result<Self> {
+    pub fn named(names: &[String], set: &DataSet, most: usize, open: impl Fn(&str) -> Result<DataSet>) -> Result<Self> {
         let mut levels = Vec::new();
         for name in names {
             let found = if name.contains(':') { all_of(&open(name)?)? } else { of_classes(set, &[class(set, name)?])? };
@@ -94,26 +91,47 @@ pub struct Direction<E> {
 }
 
 impl<E: Element> Direction<E> {
-    /// `mean(latents with) − mean(latents without)`. A class-conditional flow standardises all of them under `class`.
+    /// `mean(latents with) − mean(latents without)`. A class-conditional flow standardises all of them under class 0.
     ///
     /// # Errors
     /// As [`encode`], and [`Error::Usage`] where there is no picture.
-    pub fn between<D: Device<E>>(
-        flow: &Flow<E, D>,
-        device: &D,
-        with: &Attribute,
-        without: &Attribute,
-        class: usize,
-    ) -> Result<Self> {
-        let mean = |of: &Attribute| {
-            let labels = flow.classes().map(|_| vec![class; of.images.len()]);
-            encode(flow, device, &of.images, labels.as_deref())?.mean()
-        };
+    pub fn between<D: Device<E>>(flow: &Flow<E, D>, device: &D, with: &Attribute, without: &Attribute) -> Result<Self> {
+        let mean = |of: &Attribute| encode(flow, device, &of.images, shared(flow, of.images.len()).as_deref())?.mean();
         let row = mean(with)?.iter().zip(mean(without)?).map(|(with, without)| E::of(with - without)).collect();
         let mut point = Points::new(flow.latent_shapes());
         point.push(row)?;
         let counted = |of: &Attribute| format!("{} ({} pictures)", of.name, of.images.len());
         Ok(Self { point, words: format!("{} − {}", counted(with), counted(without)) })
+    }
+
+    /// Pictures moved along the direction: a row for each of the images with these numbers, from `−alpha` to `+alpha`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where there is no such image, the images are not the flow's, or there are fewer than two steps.
+    pub fn sheet<D: Device<E>>(
+        &self,
+        flow: &Flow<E, D>,
+        device: &D,
+        (images, numbers): (&Images, &[usize]),
+        (alpha, steps): (f64, usize),
+    ) -> Result<Captioned> {
+        if steps < 2 || !alpha.is_finite() || numbers.is_empty() {
+            let message = "expected at least one picture, two steps and a finite alpha";
+            return Err(Error::Usage(format!("{} pictures in {steps} steps to ±{alpha}: {message}", numbers.len())));
+        }
+        let images = images.select(numbers.iter().copied())?;
+        let alphas: Vec<f64> = (0..steps).map(|i| alpha * (2.0 * i as f64 / (steps - 1) as f64 - 1.0)).collect();
+        let points = encode(flow, device, &images, shared(flow, images.len()).as_deref())?;
+        let moved = strip(&points, &self.point, &alphas)?;
+        let levels = decode(flow, device, &moved, shared(flow, moved.len()).as_deref())?.levels;
+        let row = |(number, row): (&usize, &[u8])| (format!("no. {number}"), row.to_vec());
+        let rows = numbers.iter().zip(levels.chunks_exact(steps * images.pixels_per_image())).map(row).collect();
+        let headings = alphas.iter().map(|alpha| if *alpha == 0.0 { "0".into() } else { format!("{alpha:+.2}") });
+        Ok(Captioned {
+            title: format!("α · ({})", self.words),
+            headings: headings.collect(),
+            sheet: Sheet { rows, shape: images.shape(), bins: flow.bins(), columns: steps },
+        })
     }
 }
 

@@ -131,9 +131,9 @@ impl<E: Element> LatentFile<E> {
         let mut values = Vec::new();
         let mut count = None;
         for (name, shape) in &shapes {
-            let (found, tensor) = tensors.remove(name).ok_or_else(|| {
-                bad(format!("latent `{name}` is missing; the model's are {}", describe(&shapes)))
-            })?;
+            let (found, tensor) = tensors
+                .remove(name)
+                .ok_or_else(|| bad(format!("latent `{name}` is missing; the model's are {}", describe(&shapes))))?;
             let n = *count.get_or_insert(found.first().copied().unwrap_or(0));
             let expected = [n, shape.height, shape.width, shape.channels];
             if found != expected {

@@ -1,8 +1,75 @@
 //! Straight lines between pictures, in all standardised latents together (Glow, section 5).
 
+use super::classes::shared;
+use super::code::{decode, encode};
 use super::points::{Points, mixture};
-use crate::backend::Element;
+use crate::backend::{Device, Element};
+use crate::data::Images;
+use crate::flow::Flow;
+use crate::plot::{Captioned, Sheet};
 use crate::{Error, Result};
+
+/// Real pictures, and what lies between them.
+#[derive(Debug)]
+pub struct Interpolation<'a, E: Element, D: Device<E>> {
+    flow: &'a Flow<E, D>,
+    device: &'a D,
+    numbers: Vec<usize>,
+    stations: Points<E>,
+    shape: [usize; 3],
+}
+
+impl<'a, E: Element, D: Device<E>> Interpolation<'a, E, D> {
+    /// Between the images with these numbers.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where there is no such image, or the images are not the flow's.
+    pub fn new(flow: &'a Flow<E, D>, device: &'a D, images: &Images, numbers: &[usize]) -> Result<Self> {
+        let images = images.select(numbers.iter().copied())?;
+        let stations = encode(flow, device, &images, shared(flow, numbers.len()).as_deref())?;
+        Ok(Self { flow, device, numbers: numbers.to_vec(), stations, shape: images.shape() })
+    }
+
+    /// A strip between two pictures, or a grid between four, with `steps` pictures along each line.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for another number of pictures, and for fewer than two steps.
+    pub fn sheet(&self, steps: usize) -> Result<Captioned> {
+        let at = |i: usize| format!("{:.2}", i as f64 / (steps.max(2) - 1) as f64);
+        let (points, title, headings) = match self.numbers[..] {
+            [a, b] => {
+                let ends = [format!("no. {a}"), format!("no. {b}")];
+                let mut headings: Vec<String> = (0..steps).map(at).collect();
+                headings.iter_mut().zip(&ends).take(1).for_each(|(heading, end)| heading.clone_from(end));
+                headings.iter_mut().rev().zip(ends.iter().rev()).take(1).for_each(|(h, end)| h.clone_from(end));
+                (line(&self.stations, steps)?, String::new(), headings)
+            }
+            [a, b, c, d] => {
+                let title = format!("between no. {a}, {b} (above) and {c}, {d} (below)");
+                (grid(&self.stations, steps)?, title, Vec::new())
+            }
+            _ => {
+                let n = self.numbers.len();
+                return Err(Error::Usage(format!("{n} pictures to interpolate between: expected two or four")));
+            }
+        };
+        let rows = vec![(String::new(), self.levels(&points)?)];
+        let sheet = Sheet { rows, shape: self.shape, bins: self.flow.bins(), columns: steps };
+        Ok(Captioned { title, headings, sheet })
+    }
+
+    /// The frames of a closed way through all pictures, `[n, height, width, channels]`; see [`frames`].
+    ///
+    /// # Errors
+    /// As [`frames`].
+    pub fn frames(&self, steps: usize) -> Result<Vec<u8>> {
+        self.levels(&frames(&self.stations, steps)?)
+    }
+
+    fn levels(&self, points: &Points<E>) -> Result<Vec<u8>> {
+        Ok(decode(self.flow, self.device, points, shared(self.flow, points.len()).as_deref())?.levels)
+    }
+}
 
 /// `steps` points on the line between two, both ends included.
 ///

@@ -2,7 +2,7 @@
 //! that change them, and samples that show what each latent holds.
 //!
 //! [`Points`] are latents on the host, a row an image, that arithmetic is done with. [`encode`] and [`decode`] go between
-//! them and pictures, [`LatentFile`] keeps them on disk. What is drawn is a [`Captioned`](crate::plot::Captioned) sheet.
+//! them and pictures, and [`LatentFile`] keeps them on disk.
 //!
 //! **Classes.** Under a class-conditional flow the last latent is standardised by its class's own mean and deviation.
 //! Both ways use the same class, so any class gives the picture back; and since the map is affine, a straight line
@@ -21,7 +21,7 @@ pub use classes::classes_of;
 pub use code::{Decoded, decode, encode};
 pub use direction::{Attribute, Direction, strip};
 pub use file::{About, Content, LatentFile};
-pub use interpolate::{frames, grid, line};
+pub use interpolate::{Interpolation, frames, grid, line};
 pub use points::Points;
 pub use reconstruct::Reconstruction;
 pub use samples::{Classes, Drawing, Request, SWEEP, decode_rows, sample_sheet};

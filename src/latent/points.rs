@@ -76,6 +76,11 @@ impl<E: Element> Points<E> {
         &self.latents
     }
 
+    /// Their names and shapes, as `split.0 4×4×2, top 2×2×8`.
+    pub fn describe(&self) -> String {
+        describe(&self.latents)
+    }
+
     /// How many points.
     pub fn len(&self) -> usize {
         self.rows.len()

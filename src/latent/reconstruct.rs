@@ -23,7 +23,7 @@ pub struct Reconstruction {
 }
 
 impl Reconstruction {
-    /// Encodes images at the middle of their bins and decodes them.
+    /// Encodes images at the middle of their bins and decodes them. The first `columns` are shown, all are compared.
     ///
     /// # Errors
     /// As [`encode`].
@@ -32,6 +32,7 @@ impl Reconstruction {
         device: &D,
         images: &Images,
         labels: Option<&[usize]>,
+        columns: usize,
     ) -> Result<Self> {
         let decoded = decode(flow, device, &encode(flow, device, images, labels)?, labels)?;
         let bins = f64::from(flow.bins());
@@ -41,19 +42,22 @@ impl Reconstruction {
         let worse = |a: f64, b: &f64| if *b > a || b.is_nan() { *b } else { a };
         let largest_error = errors.iter().fold(0.0, worse);
         let (caption, factor) = enlargement(largest_error, bins);
-        let shown = errors.iter().map(|error| (error * factor).round().clamp(0.0, bins - 1.0) as u8).collect();
+        let shown = columns.min(images.len());
+        let first = |levels: &[u8]| levels.iter().copied().take(shown * images.pixels_per_image()).collect::<Vec<u8>>();
+        let difference: Vec<u8> =
+            errors.iter().map(|error| (error * factor).round().clamp(0.0, bins - 1.0) as u8).collect();
         let changed = |(a, b): &(&u8, &u8)| a != b;
         let pixels = images.pixels_per_image();
         let pairs = images.levels().chunks_exact(pixels).zip(decoded.levels.chunks_exact(pixels));
         let sheet = Sheet {
             rows: vec![
-                ("picture".into(), images.levels().to_vec()),
-                ("from latents".into(), decoded.levels.clone()),
-                (caption, shown),
+                ("picture".into(), first(images.levels())),
+                ("from latents".into(), first(&decoded.levels)),
+                (caption, first(&difference)),
             ],
             shape: images.shape(),
             bins: flow.bins(),
-            columns: images.len().max(1),
+            columns: shown,
         };
         Ok(Self {
             images: images.len(),

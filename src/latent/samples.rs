@@ -4,7 +4,7 @@ use super::code::decode;
 use super::points::Points;
 use crate::backend::{Device, Element};
 use crate::flow::{Flow, Temperatures};
-use crate::plot::{Captioned, Sheet};
+use crate::plot::Sheet;
 use crate::train::sample_labels;
 use crate::{Error, Result};
 
@@ -38,14 +38,14 @@ impl std::str::FromStr for Classes {
 /// What to draw. Of temperatures, classes and latents only one may be several: it makes the rows.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Samples in a row.
-    pub count: usize,
+    /// Samples in a row. Default 64 in a single one, 10 in each of several.
+    pub count: Option<usize>,
     /// One, or one a row.
     pub temperatures: Vec<Temperatures>,
     /// Which classes.
     pub classes: Classes,
     /// Latents that are drawn anew from column to column, a row for each, while all others stay: what each level holds.
-    /// None: every sample is drawn by itself.
+    /// `all` for each of the flow's. None: every sample is drawn by itself.
     pub resampled: Vec<String>,
     /// Decides every random number.
     pub seed: u64,
@@ -68,7 +68,7 @@ impl Request {
     /// # Errors
     /// [`Error::Usage`] for latents and classes that the flow does not have, and for rows of more than one kind.
     pub fn rows<E: Element, D: Device<E>>(&self, flow: &Flow<E, D>) -> Result<Vec<Drawing<E>>> {
-        if self.count == 0 {
+        if self.count == Some(0) {
             return Err(Error::Usage("0 samples: expected at least one".into()));
         }
         let classes: Vec<Option<usize>> = match (&self.classes, flow.classes()) {
@@ -84,11 +84,12 @@ impl Request {
             let message = "rows are of several temperatures, of several classes, or of latents to resample; not of two";
             return Err(Error::Usage(message.into()));
         }
+        let count = self.count.unwrap_or(if kinds.contains(&true) { 10 } else { 64 });
         let mut rows = Vec::new();
         for temperatures in &self.temperatures {
             for &class in &classes {
-                let points = Points::drawn(flow, 0..self.count as u64, temperatures, self.seed)?;
-                let labels = sample_labels(flow, self.count, class, self.seed)?;
+                let points = Points::drawn(flow, 0..count as u64, temperatures, self.seed)?;
+                let labels = sample_labels(flow, count, class, self.seed)?;
                 let caption = match class.filter(|_| kinds[1]) {
                     Some(class) => format!("class {class}"),
                     None if kinds[0] => format!("temperature {temperatures}"),
@@ -98,12 +99,25 @@ impl Request {
             }
         }
         match rows.pop() {
+            Some(drawn) if self.resampled == ["all"] => {
+                flow.latent_shapes().iter().map(|(name, _)| drawn.resampling(flow, name)).collect()
+            }
             Some(drawn) if kinds[2] => self.resampled.iter().map(|name| drawn.resampling(flow, name)).collect(),
             Some(last) => {
                 rows.push(last);
                 Ok(rows)
             }
             None => Err(Error::Usage("no temperature to sample at".into())),
+        }
+    }
+
+    /// What was drawn.
+    pub fn sentence<E: Element>(&self, rows: &[Drawing<E>]) -> String {
+        let samples: usize = rows.iter().map(|row| row.points.len()).sum();
+        match &self.temperatures[..] {
+            [temperatures] if rows.len() == 1 => format!("{samples} samples at temperature {temperatures}"),
+            [temperatures] => format!("{samples} samples in {} rows, at temperature {temperatures}", rows.len()),
+            _ => format!("{samples} samples in {} rows, one for each temperature", rows.len()),
         }
     }
 }
@@ -131,22 +145,18 @@ pub fn decode_rows<E: Element, D: Device<E>>(
     device: &D,
     rows: &[Drawing<E>],
 ) -> Result<Vec<(String, Vec<u8>)>> {
-    let row = |row: &Drawing<E>| {
-        Ok((row.caption.clone(), decode(flow, device, &row.points, row.labels.as_deref())?.levels))
-    };
+    let row =
+        |row: &Drawing<E>| Ok((row.caption.clone(), decode(flow, device, &row.points, row.labels.as_deref())?.levels));
     rows.iter().map(row).collect()
 }
 
-/// A sheet of decoded rows; a single row becomes a square.
-pub fn sample_sheet<E: Element, D: Device<E>>(flow: &Flow<E, D>, rows: Vec<(String, Vec<u8>)>, count: usize) -> Captioned {
+/// A sheet of decoded rows; a single row without a caption becomes a square.
+pub fn sample_sheet<E: Element, D: Device<E>>(flow: &Flow<E, D>, rows: Vec<(String, Vec<u8>)>) -> Sheet {
     let shape = flow.image_shape();
-    let columns = if rows.len() == 1 { (count as f64).sqrt().ceil() as usize } else { count };
-    let shape = [shape.height, shape.width, shape.channels];
-    Captioned {
-        title: String::new(),
-        headings: Vec::new(),
-        sheet: Sheet { rows, shape, bins: flow.bins(), columns },
-    }
+    let longest = rows.iter().map(|(_, levels)| levels.len() / shape.dims()).max().unwrap_or(0);
+    let square = rows.len() == 1 && rows.iter().all(|(caption, _)| caption.is_empty());
+    let columns = if square { (longest as f64).sqrt().ceil() as usize } else { longest };
+    Sheet { rows, shape: [shape.height, shape.width, shape.channels], bins: flow.bins(), columns }
 }
 
 #[cfg(test)]

@@ -30,7 +30,9 @@ pub fn save_animation(
     let color = match channels {
         1 => png::ColorType::Grayscale,
         3 => png::ColorType::Rgb,
-        _ => return Err(Error::Usage(format!("animation: images have {channels} channels; only 1 and 3 can be shown"))),
+        _ => {
+            return Err(Error::Usage(format!("animation: images have {channels} channels; only 1 and 3 can be shown")));
+        }
     };
     let fits = pixels > 0 && !frames.is_empty() && frames.len().is_multiple_of(pixels) && (2..=256).contains(&bins);
     if !fits || frames.iter().any(|&level| u32::from(level) >= bins) {
@@ -51,7 +53,9 @@ pub fn save_animation(
         encoder.set_animated(count, 0)?;
         encoder.set_frame_delay(1, per_second)?;
         let mut writer = encoder.write_header()?;
-        frames.chunks_exact(pixels).try_for_each(|frame| writer.write_image_data(&enlarged(frame, shape, bins, factor)))?;
+        frames
+            .chunks_exact(pixels)
+            .try_for_each(|frame| writer.write_image_data(&enlarged(frame, shape, bins, factor)))?;
         writer.finish()
     };
     encode().map_err(cannot_draw)?;

@@ -1,0 +1,48 @@
+//! `encode MODEL`: pictures to a file of latents.
+
+use super::common::{DataArgs, ModelArgs, print, print_json};
+use crate::Result;
+use crate::backend::{Cpu, Device, Element};
+use crate::flow::{Model, Registry};
+use crate::latent::{Content, LatentFile, classes_of, encode};
+use std::path::PathBuf;
+
+/// The standardised latents of pictures, as a safetensors file
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    data: DataArgs,
+    /// The class of every picture, for a class-conditional flow [default: their own]
+    #[arg(long)]
+    class: Option<usize>,
+    /// The file to write
+    #[arg(long, default_value = "latents.safetensors")]
+    out: PathBuf,
+    /// A summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let device = args.model.device.open()?;
+    if args.data.f64 { latents::<f64, Cpu>(args, &device) } else { latents::<f32, Cpu>(args, &device) }
+}
+
+fn latents<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
+    let model: Model<E, D> = Model::load(&args.model.model, device, &Registry::default(), args.model.raw)?;
+    let (images, set) = args.data.open(&model.file)?;
+    let classes = classes_of(&model.flow, &images, args.class)?;
+    let points = encode(&model.flow, device, &images, classes.as_deref())?;
+    let labels = classes.or_else(|| images.labels_of(&(0..images.len()).collect::<Vec<_>>()));
+    let source = format!("{} split of {}", args.data.split_name(), set.name);
+    let file = LatentFile::new(&model, device, Content::Latents, points, labels, source)?;
+    file.write(&args.out)?;
+    let (out, n, names) = (args.out.display().to_string(), file.points.len(), file.points.describe());
+    if args.json {
+        let latents: Vec<_> = file.points.latents().iter().map(|(name, _)| name).collect();
+        return print_json(&serde_json::json!({ "out": out, "images": n, "latents": latents, "about": file.about }));
+    }
+    print(&format!("{out}: {n} pictures, {}; {names}; of model {}", file.about.source, file.about.model))
+}

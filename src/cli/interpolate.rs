@@ -1,0 +1,49 @@
+//! `interpolate MODEL`: straight lines in latent space between real pictures.
+
+use super::common::{ModelArgs, SourceArgs, print};
+use crate::Result;
+use crate::backend::Cpu;
+use crate::flow::{Model, Registry};
+use crate::latent::Interpolation;
+use crate::plot::save_animation;
+use std::path::PathBuf;
+
+/// Pictures between two real ones, as a strip, or between four, as a grid
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    data: SourceArgs,
+    /// Numbers of two or four pictures of the data, counted from 0
+    #[arg(long, value_delimiter = ',', default_value = "0,1")]
+    between: Vec<usize>,
+    /// Pictures along each line, both ends included
+    #[arg(long, default_value_t = 9)]
+    steps: usize,
+    /// The sheet to write
+    #[arg(long, default_value = "interpolation.png")]
+    out: PathBuf,
+    /// Write an animation (APNG) through the pictures and back to the first
+    #[arg(long, value_name = "FILE")]
+    animation: Option<PathBuf>,
+    /// Frames of the animation from each picture to the next
+    #[arg(long, default_value_t = 24)]
+    frames: usize,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let device = args.model.device.open()?;
+    let model: Model<f32, Cpu> = Model::load(&args.model.model, &device, &Registry::default(), args.model.raw)?;
+    let (images, set) = args.data.open(&model.file)?;
+    let between = Interpolation::new(&model.flow, &device, &images, &args.between)?;
+    between.sheet(args.steps)?.save_png(&args.out)?;
+    let numbers = args.between.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+    let name = format!("{} split of {}", args.data.split_name(), set.name);
+    print(&format!("{}: between pictures {numbers} of the {name}", args.out.display()))?;
+    if let Some(path) = &args.animation {
+        save_animation(path, &between.frames(args.frames)?, images.shape(), model.flow.bins(), 24)?;
+        print(&format!("{}: {} frames, 24 a second", path.display(), args.frames * args.between.len()))?;
+    }
+    Ok(())
+}

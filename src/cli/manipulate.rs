@@ -1,0 +1,76 @@
+//! `manipulate MODEL`: real pictures moved along a direction of latent space.
+
+use super::common::{ModelArgs, SourceArgs, print};
+use crate::Result;
+use crate::backend::Cpu;
+use crate::flow::{Model, Registry};
+use crate::latent::{Attribute, Content, Direction, LatentFile};
+use crate::train::open_data;
+use std::path::PathBuf;
+
+/// Move pictures along a direction, from the mean latent of pictures without an attribute to that of those with it
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    data: SourceArgs,
+    /// Which pictures have the attribute: classes of the data, by name or number, or other data such as images:DIR
+    #[arg(long, value_delimiter = ',', value_name = "CLASS|DATA", required_unless_present = "direction")]
+    with: Vec<String>,
+    /// Which have not [default: all other classes]
+    #[arg(long, value_delimiter = ',', value_name = "CLASS|DATA", requires = "with")]
+    without: Vec<String>,
+    /// Pictures of each class or data that the direction is taken from, at most
+    #[arg(long, default_value_t = 1000)]
+    examples: usize,
+    /// Use a direction that was saved
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["with", "without", "save"])]
+    direction: Option<PathBuf>,
+    /// Save the direction
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+    /// Numbers of the pictures to change, counted from 0
+    #[arg(long, value_delimiter = ',', default_value = "0,1,2,3")]
+    pictures: Vec<usize>,
+    /// How far to go: 1 is the whole difference of the means
+    #[arg(long, default_value_t = 1.0)]
+    alpha: f64,
+    /// Pictures from −alpha to +alpha; an odd number has the picture itself in its middle
+    #[arg(long, default_value_t = 7)]
+    steps: usize,
+    /// The sheet to write
+    #[arg(long, default_value = "manipulation.png")]
+    out: PathBuf,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let device = args.model.device.open()?;
+    let model: Model<f32, Cpu> = Model::load(&args.model.model, &device, &Registry::default(), args.model.raw)?;
+    let (images, set) = args.data.open(&model.file)?;
+    let direction = match &args.direction {
+        Some(path) => {
+            let file = LatentFile::read(path, &model, &device, Content::Direction)?;
+            Direction { point: file.points, words: file.about.source }
+        }
+        None => {
+            let open = |name: &str| open_data(&model.file, Some(name));
+            let with = Attribute::named(&args.with, &set, args.examples, open)?;
+            let without = if args.without.is_empty() {
+                Attribute::other_than(&args.with, &set, args.examples)?
+            } else {
+                Attribute::named(&args.without, &set, args.examples, open)?
+            };
+            Direction::between(&model.flow, &device, &with, &without)?
+        }
+    };
+    let sheet = direction.sheet(&model.flow, &device, (&images, &args.pictures), (args.alpha, args.steps))?;
+    sheet.save_png(&args.out)?;
+    print(&format!("{}: {} pictures along {}", args.out.display(), args.pictures.len(), direction.words))?;
+    if let Some(path) = &args.save {
+        let (labels, Direction { point, words }) = (model.flow.classes().map(|_| vec![0]), direction);
+        LatentFile::new(&model, &device, Content::Direction, point, labels, words)?.write(path)?;
+        print(&format!("{}: the direction", path.display()))?;
+    }
+    Ok(())
+}
