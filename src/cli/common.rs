@@ -1,7 +1,7 @@
 //! Options that several commands share.
 
 use crate::backend::Cpu;
-use crate::data::{DataSet, Images};
+use crate::data::{DataSet, Images, files};
 use crate::flow::FlowFile;
 use crate::train::open_data;
 use crate::{Error, Result};
@@ -69,7 +69,7 @@ pub struct ModelArgs {
 }
 
 /// Where images come from.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct SourceArgs {
     /// `digits`, `cifar10:DIR`, `idx:DIR`, `images:DIR`, `npy:FILE` or `npz:FILE` [default: what the model was trained on]
     #[arg(long)]
@@ -80,7 +80,7 @@ pub struct SourceArgs {
 }
 
 /// Images to score.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct DataArgs {
     #[command(flatten)]
     pub source: SourceArgs,
@@ -96,18 +96,38 @@ pub struct DataArgs {
 pub enum Split {
     Train,
     Test,
+    /// Both, one after the other
+    All,
 }
 
 impl SourceArgs {
     /// The images that the arguments name, in the flow's grey levels, and the set that they are of.
     pub fn open(&self, file: &FlowFile) -> Result<(Images, DataSet)> {
         let set = open_data(file, self.data.as_deref())?;
-        let images = if self.split == Split::Train { set.train.clone() } else { set.test.clone() };
+        let images = match self.split {
+            Split::Train => set.train.clone(),
+            Split::Test => set.test.clone(),
+            Split::All => set.train.followed_by(&set.test)?,
+        };
         Ok((images, set))
     }
 
+    /// The images' files, where each has one.
+    pub fn files(&self, file: &FlowFile) -> Result<Option<Vec<PathBuf>>> {
+        let source = self.data.as_deref().or(file.spec.train.data.as_deref()).unwrap_or_default();
+        Ok(files(source)?.map(|(train, test)| match self.split {
+            Split::Train => train,
+            Split::Test => test,
+            Split::All => [train, test].concat(),
+        }))
+    }
+
     pub fn split_name(&self) -> &'static str {
-        if self.split == Split::Train { "train" } else { "test" }
+        match self.split {
+            Split::Train => "train",
+            Split::Test => "test",
+            Split::All => "train and test",
+        }
     }
 }
 
@@ -117,6 +137,11 @@ impl DataArgs {
         let (all, set) = self.source.open(file)?;
         let count = self.images.unwrap_or(all.len()).min(all.len());
         Ok((all.select(0..count)?, set))
+    }
+
+    /// The same of other data.
+    pub fn of(&self, data: &str) -> Self {
+        Self { source: SourceArgs { data: Some(data.to_owned()), ..self.source.clone() }, ..self.clone() }
     }
 
     pub fn split_name(&self) -> &'static str {

@@ -6,7 +6,7 @@ use crate::backend::{Cpu, Device, Element};
 use crate::data::npy;
 use crate::flow::{Dequantize, Model, Registry};
 use crate::noise::{NoiseKey, Purpose};
-use crate::train::score;
+use crate::train::{Comparison, rank, score, write_ranking};
 use clap::ValueEnum;
 use std::path::PathBuf;
 
@@ -26,6 +26,13 @@ pub struct Args {
     /// Score the mixture over classes, also where labels are known
     #[arg(long)]
     no_labels: bool,
+    /// Write a ranking, from the most bits/dim to the fewest, with file names where the data are `images:DIR`: CSV, or
+    /// JSON where the name ends so
+    #[arg(long, value_name = "FILE")]
+    rank: Option<PathBuf>,
+    /// Score other data too, and say how well bits/dim tells them apart (AUROC)
+    #[arg(long, value_name = "DATA")]
+    against: Option<String>,
     /// A summary as JSON
     #[arg(long)]
     json: bool,
@@ -46,7 +53,7 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn scores<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let model: Model<E, D> = Model::load(&args.model.model, device, &Registry::default(), args.model.raw)?;
-    let (images, _) = args.data.open(&model.file)?;
+    let (images, set) = args.data.open(&model.file)?;
     let dequantize = match args.dequantize {
         How::Uniform => Dequantize::Uniform(NoiseKey::new(args.model.seed, Purpose::Evaluate)),
         How::Midpoint => Dequantize::Midpoint,
@@ -62,14 +69,43 @@ fn scores<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
         (Some(_), true) => "p(x | class)",
         (Some(_), false) => "mean over classes of p(x | class)",
     };
+    if let Some(path) = &args.rank {
+        let files = args.data.source.files(&model.file)?;
+        let about = |i: usize| {
+            let file = files.as_ref().and_then(|files| files.get(i)).map(|path| path.display().to_string());
+            (file, images.label(i).and_then(|label| set.classes.get(label).cloned()))
+        };
+        write_ranking(path, &rank(&scores, |nats| model.flow.bits_per_dim(nats), about))?;
+    }
+    let against = match &args.against {
+        Some(other) => Some(compare(args, device, &model, (other, dequantize), &scores)?),
+        None => None,
+    };
     if args.json {
         return print_json(&serde_json::json!({
             "out": out, "images": scores.len(), "mean_nats": mean, "bits_per_dim": bits_per_dim,
-            "non_finite": non_finite, "likelihood": likelihood, "precision": E::NAME,
+            "non_finite": non_finite, "likelihood": likelihood, "precision": E::NAME, "against": against,
         }));
     }
     let count = scores.len();
     print(&format!(
         "{out}: ln {likelihood} of {count} images; mean {mean:.3} nats, {bits_per_dim:.4} bits/dim, {non_finite} not finite"
-    ))
+    ))?;
+    if let Some(path) = &args.rank {
+        print(&format!("{}: the images from the most bits/dim to the fewest", path.display()))?;
+    }
+    against.map_or(Ok(()), |against| print(&against.sentence(&set.name)))
+}
+
+/// Scores of other data, beside these.
+fn compare<E: Element, D: Device<E>>(
+    args: &Args,
+    device: &D,
+    model: &Model<E, D>,
+    (other, dequantize): (&str, Dequantize),
+    scores: &[f64],
+) -> Result<Comparison> {
+    let (images, set) = args.data.of(other).open(&model.file)?;
+    let theirs = score(&model.flow, device, &images, !args.no_labels, dequantize)?;
+    Comparison::new(&set.name, scores, &theirs, |nats| model.flow.bits_per_dim(nats))
 }

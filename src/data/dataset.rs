@@ -108,6 +108,19 @@ impl Images {
         Ok(Self { levels: self.gather(&indices), shape: self.shape, labels })
     }
 
+    /// These images and then those of another set; with labels if both have them.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where they are not of one size.
+    pub fn followed_by(&self, others: &Self) -> Result<Self> {
+        if self.shape != others.shape {
+            let (expected, found) = (format!("{:?}", self.shape), format!("{:?}", others.shape));
+            return Err(Error::Shape { layer: "images".into(), expected, found });
+        }
+        let labels = self.labels.as_ref().zip(others.labels.as_ref()).map(|(a, b)| [a.as_slice(), b].concat());
+        Self::new([self.levels(), others.levels()].concat(), self.shape, labels)
+    }
+
     /// Sixteen hexadecimal digits (FNV-1a of shape, labels and levels) that tell one set of images from another.
     pub fn fingerprint(&self) -> String {
         let shape = self.shape.iter().flat_map(|&side| (side as u64).to_le_bytes());
@@ -209,6 +222,9 @@ mod tests {
         assert_eq!((images.label(1), images.label(4)), (Some(6), None));
         let two = images.select([3, 0]).unwrap();
         assert_eq!((two.image(0), two.label(1)), (images.image(3), Some(5)));
+        let five = images.followed_by(&images.select([0]).unwrap()).unwrap();
+        assert_eq!((five.len(), five.image(4), five.label(4)), (5, images.image(0), Some(5)));
+        assert!(images.followed_by(&Images::new(vec![0], [1, 1, 1], None).unwrap()).is_err());
         assert!(images.select(3..5).unwrap_err().to_string().contains("no image 4"));
     }
 

@@ -24,7 +24,7 @@ pub use crate::noise::permutation;
 pub use augment::{Augment, Change};
 pub use dataset::{DataSet, Images};
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
@@ -67,6 +67,15 @@ pub fn open_as(source: &str, shape: Option<[usize; 3]>) -> Result<DataSet> {
         ("npz", Some(file)) => arrays::load_npz(file),
         _ => Err(unknown(source, name)),
     }
+}
+
+/// The files that the images of `source` are in, to train on and to test on, in the order of [`open`]'s; none where they
+/// are not in a file each.
+///
+/// # Errors
+/// As [`open`].
+pub fn files(source: &str) -> Result<Option<(Vec<PathBuf>, Vec<PathBuf>)>> {
+    source.strip_prefix("images:").map(|folder| pictures::files(Path::new(folder))).transpose()
 }
 
 /// The error for a name that is not in [`KNOWN`], or has no place.

@@ -37,13 +37,29 @@ const DEEPEST: usize = 8;
 /// picture that cannot be decoded or is too small, or splits whose classes differ; [`Error::Usage`] for a number of
 /// channels other than 1 and 3; [`Error::Io`] for what cannot be read.
 pub fn load(folder: &Path, shape: Option<[usize; 3]>) -> Result<DataSet> {
-    let name = folder_name(folder);
+    let (train, test) = splits(folder)?;
+    let shape = shape.map_or_else(|| train.first_shape(), Ok)?;
+    let (train_images, test) = (train.images(shape)?, test.images(shape)?);
+    Ok(DataSet { name: folder_name(folder), train: train_images, test, bins: 256, classes: train.classes })
+}
+
+/// The files of the pictures that [`load`] reads, to train on and to test on, in the same order.
+///
+/// # Errors
+/// As [`load`], but for pictures that cannot be decoded.
+pub fn files(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+    let (train, test) = splits(folder)?;
+    Ok((train.paths, test.paths))
+}
+
+/// The pictures to train on and to test on, in the order of their set.
+fn splits(folder: &Path) -> Result<(List, List)> {
     let (_, folders) = entries(folder)?;
     let called = |name: &str| {
         let is = |path: &&PathBuf| matches!(folder_name(path).strip_prefix(name), Some(rest) if rest.is_empty() || rest.starts_with('_'));
         folders.iter().find(is).cloned()
     };
-    let (mut train, mut test) = match (called("train"), TEST.into_iter().find_map(called)) {
+    let (train, test) = match (called("train"), TEST.into_iter().find_map(called)) {
         (Some(train), Some(test_folder)) => {
             let (train, test) = (List::read(&train)?, List::read(&test_folder)?);
             if train.classes != test.classes {
@@ -55,14 +71,11 @@ pub fn load(folder: &Path, shape: Option<[usize; 3]>) -> Result<DataSet> {
         }
         _ => {
             let all = List::read(folder)?;
-            let (train, test) = train_and_test(&name, all.paths.len())?;
+            let (train, test) = train_and_test(&folder_name(folder), all.paths.len())?;
             (all.select(&train), all.select(&test))
         }
     };
-    (train, test) = (train.in_turns(), test.in_turns());
-    let shape = shape.map_or_else(|| train.first_shape(), Ok)?;
-    let (train_images, test) = (train.images(shape)?, test.images(shape)?);
-    Ok(DataSet { name, train: train_images, test, bins: 256, classes: train.classes })
+    Ok((train.in_turns(), test.in_turns()))
 }
 
 /// The pictures of a folder; at first in the order of classes and names.
@@ -267,6 +280,8 @@ mod tests {
         assert_eq!(data.train.image(6), picture(6, 4, 2).into_raw());
         assert_eq!(data.test.image(0), picture(9, 4, 2).into_raw());
         assert_eq!(load(folder.path(), None).unwrap(), data, "the first picture says the size");
+        let (train, test) = files(folder.path()).unwrap();
+        assert_eq!((train[6].file_name(), test), (Some("6.PNG".as_ref()), vec![folder.path().join("9.png")]));
     }
 
     #[test]

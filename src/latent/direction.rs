@@ -28,7 +28,8 @@ impl Attribute {
     pub fn named(names: &[String], set: &DataSet, most: usize, open: impl Fn(&str) -> Result<DataSet>) -> Result<Self> {
         let mut levels = Vec::new();
         for name in names {
-            let found = if name.contains(':') { all_of(&open(name)?)? } else { of_classes(set, &[class(set, name)?])? };
+            let found =
+                if name.contains(':') { both_splits(&open(name)?)? } else { of_classes(set, &[class(set, name)?])? };
             if found.is_empty() {
                 return Err(Error::Usage(format!("`{name}` holds no picture")));
             }
@@ -76,9 +77,8 @@ fn of_classes(set: &DataSet, classes: &[u16]) -> Result<Images> {
     set.train.select((0..labels.len()).filter(|&i| classes.contains(&labels[i])))
 }
 
-/// Both splits together, without labels.
-fn all_of(set: &DataSet) -> Result<Images> {
-    Images::new([set.train.levels(), set.test.levels()].concat(), set.train.shape(), None)
+fn both_splits(set: &DataSet) -> Result<Images> {
+    set.train.followed_by(&set.test)
 }
 
 /// A difference of latents.

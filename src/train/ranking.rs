@@ -1,0 +1,190 @@
+//! Scores without labels: images in the order of how much they surprise a flow, and how well that tells two sets apart.
+
+use crate::files::write_atomically;
+use crate::{Error, Result};
+use serde::Serialize;
+use std::path::Path;
+
+/// An image with its score.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Ranked {
+    /// From 1, the image with the most bits/dim.
+    pub rank: usize,
+    /// Its number, counted from 0.
+    pub image: usize,
+    /// Its file, where the data are pictures in files.
+    pub file: Option<String>,
+    /// The name of its class, if it has one.
+    pub class: Option<String>,
+    /// Of this image.
+    pub bits_per_dim: f64,
+    /// `ln p`.
+    pub nats: f64,
+}
+
+/// Images from the most to the fewest bits/dim, that is from the least likely to the likeliest. `bits_per_dim` makes them
+/// of nats; `about` gives an image's file and class. What is not a number comes first.
+pub fn rank(
+    nats: &[f64],
+    bits_per_dim: impl Fn(f64) -> f64,
+    about: impl Fn(usize) -> (Option<String>, Option<String>),
+) -> Vec<Ranked> {
+    let bits: Vec<f64> = nats.iter().map(|&nats| bits_per_dim(nats)).collect();
+    let mut order: Vec<usize> = (0..nats.len()).collect();
+    order.sort_by(|&a, &b| (bits[b].is_nan(), bits[b]).partial_cmp(&(bits[a].is_nan(), bits[a])).unwrap_or(a.cmp(&b)));
+    let ranked = |(place, &image): (usize, &usize)| {
+        let (file, class) = about(image);
+        Ranked { rank: place + 1, image, file, class, bits_per_dim: bits[image], nats: nats[image] }
+    };
+    order.iter().enumerate().map(ranked).collect()
+}
+
+/// Writes a ranking as JSON where the file's name ends so, otherwise as CSV with a line of headings.
+///
+/// # Errors
+/// [`Error::Io`] where the file cannot be written.
+pub fn write_ranking(path: &Path, ranking: &[Ranked]) -> Result<()> {
+    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json")) {
+        let text = serde_json::to_string_pretty(ranking).map_err(|error| Error::Device(error.to_string()))?;
+        return write_atomically(path, text.as_bytes());
+    }
+    let mut text = "rank,image,file,class,bits_per_dim,nats\n".to_owned();
+    for Ranked { rank, image, file, class, bits_per_dim, nats } in ranking {
+        let (file, class) = (quoted(file.as_deref()), quoted(class.as_deref()));
+        text += &format!("{rank},{image},{file},{class},{bits_per_dim},{nats}\n");
+    }
+    write_atomically(path, text.as_bytes())
+}
+
+/// A field of CSV (RFC 4180): in quotes where it needs them.
+fn quoted(field: Option<&str>) -> String {
+    match field {
+        Some(text) if text.contains(['"', ',', '\n', '\r']) => format!("\"{}\"", text.replace('"', "\"\"")),
+        text => text.unwrap_or_default().to_owned(),
+    }
+}
+
+/// The area under the curve of true against false positives: the probability that a score of `positives` is above one of
+/// `negatives`, ties counting half (Mann and Whitney's U over the number of pairs). ½ is chance.
+///
+/// None where a score is not a number, or one of the sets is empty.
+///
+/// ```
+/// use flowstone::train::auroc;
+/// assert_eq!(auroc(&[1.0, 2.0], &[2.0, 3.0]), Some(0.875));
+/// ```
+pub fn auroc(negatives: &[f64], positives: &[f64]) -> Option<f64> {
+    if negatives.is_empty() || positives.is_empty() || negatives.iter().chain(positives).any(|score| score.is_nan()) {
+        return None;
+    }
+    let mut sorted = negatives.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    // Pairs in halves: two for each score below, one for each equal one.
+    let halves: u64 = positives
+        .iter()
+        .map(|score| {
+            let below = sorted.partition_point(|negative| negative < score);
+            let not_above = sorted.partition_point(|negative| negative <= score);
+            (below + not_above) as u64
+        })
+        .sum();
+    Some(halves as f64 / (2.0 * negatives.len() as f64 * positives.len() as f64))
+}
+
+/// Two sets of images under one flow: does it take more bits for those of the other set?
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    /// The name of the other set.
+    pub data: String,
+    /// Images of it.
+    pub images: usize,
+    /// Their mean.
+    pub bits_per_dim: f64,
+    /// That bits/dim tell the other set's images from these; see [`auroc`]. Null where a score is not a number.
+    pub auroc: Option<f64>,
+}
+
+impl Comparison {
+    /// From scores in nats.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where one of the sets has no image.
+    pub fn new(data: &str, these: &[f64], theirs: &[f64], bits_per_dim: impl Fn(f64) -> f64) -> Result<Self> {
+        if these.is_empty() || theirs.is_empty() {
+            return Err(Error::Usage("nothing to compare: one of the sets has no image".into()));
+        }
+        let bits = |nats: &[f64]| nats.iter().map(|&nats| bits_per_dim(nats)).collect::<Vec<f64>>();
+        let (these, theirs) = (bits(these), bits(theirs));
+        let mean = theirs.iter().sum::<f64>() / theirs.len() as f64;
+        Ok(Self { data: data.into(), images: theirs.len(), bits_per_dim: mean, auroc: auroc(&these, &theirs) })
+    }
+
+    /// What it says, beside a set called `name`.
+    pub fn sentence(&self, name: &str) -> String {
+        let Self { data, images, bits_per_dim, auroc } = self;
+        let area = match auroc {
+            Some(area) => format!(
+                "AUROC {area:.4}: of an image of each, that of {data} takes more bits/dim than that of {name} in {:.1} % \
+                 of pairs",
+                100.0 * area
+            ),
+            None => "no AUROC, since scores are not numbers".into(),
+        };
+        format!("{data}: {images} images, mean {bits_per_dim:.4} bits/dim; {area}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_least_likely_comes_first_and_what_is_no_number_before_it() {
+        let about = |i: usize| (Some(format!("{i}.png")), None);
+        let ranking = rank(&[-1.0, -3.0, f64::NAN, -2.0], |nats| -nats, about);
+        assert_eq!(ranking.iter().map(|ranked| ranked.image).collect::<Vec<_>>(), [2, 1, 3, 0]);
+        assert_eq!((ranking[1].rank, ranking[1].file.as_deref()), (2, Some("1.png")));
+    }
+
+    #[test]
+    fn a_ranking_is_csv_or_json() {
+        let folder = tempfile::tempdir().unwrap();
+        let ranking = rank(&[-1.0], |nats| -nats / 2.0, |_| (Some("a, \"b\".png".into()), Some("cat".into())));
+        let path = |name: &str| folder.path().join(name);
+        write_ranking(&path("r.csv"), &ranking).unwrap();
+        let lines = std::fs::read_to_string(path("r.csv")).unwrap();
+        assert_eq!(lines, "rank,image,file,class,bits_per_dim,nats\n1,0,\"a, \"\"b\"\".png\",cat,0.5,-1\n");
+        write_ranking(&path("r.json"), &ranking).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&std::fs::read(path("r.json")).unwrap()).unwrap();
+        assert_eq!((json[0]["bits_per_dim"].as_f64(), json[0]["class"].as_str()), (Some(0.5), Some("cat")));
+    }
+
+    #[test]
+    fn there_is_no_area_without_scores() {
+        assert_eq!((auroc(&[], &[1.0]), auroc(&[1.0], &[]), auroc(&[1.0], &[f64::NAN])), (None, None, None));
+        assert_eq!(auroc(&[1.0], &[f64::INFINITY]), Some(1.0));
+    }
+
+    proptest! {
+        #[test]
+        fn the_area_is_the_share_of_pairs_in_order(
+            negatives in prop::collection::vec(0..9i32, 1..20),
+            positives in prop::collection::vec(0..9i32, 1..20),
+        ) {
+            let mut pairs = 0.0;
+            for negative in &negatives {
+                for positive in &positives {
+                    pairs += match positive.cmp(negative) {
+                        std::cmp::Ordering::Greater => 1.0,
+                        std::cmp::Ordering::Equal => 0.5,
+                        std::cmp::Ordering::Less => 0.0,
+                    };
+                }
+            }
+            let scores = |of: &[i32]| of.iter().map(|&score| score.into()).collect::<Vec<f64>>();
+            let area = auroc(&scores(&negatives), &scores(&positives)).unwrap();
+            prop_assert!((area - pairs / (negatives.len() * positives.len()) as f64).abs() < 1e-12);
+        }
+    }
+}
