@@ -164,7 +164,7 @@ fn reconstructions_lines_and_directions_begin_and_end_at_pictures() {
     let opposite: Vec<f32> = there.point.rows()[0].iter().map(|value| -value).collect();
     assert_eq!(back.point.rows()[0], opposite);
     let sheet = there.sheet(flow, &device, (images, &[2, 5]), (1.0, 3)).unwrap();
-    assert_eq!(sheet.headings, ["-1.00", "0", "+1.00"]);
+    assert_eq!(sheet.headings, ["−1.00", "0", "+1.00"]);
     for (row, number) in sheet.sheet.rows.iter().zip([2, 5]) {
         assert_eq!(row.1[64..128], picture(number)[..], "the picture itself is in the middle");
     }

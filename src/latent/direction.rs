@@ -126,10 +126,14 @@ impl<E: Element> Direction<E> {
         let levels = decode(flow, device, &moved, shared(flow, moved.len()).as_deref())?.levels;
         let row = |(number, row): (&usize, &[u8])| (format!("no. {number}"), row.to_vec());
         let rows = numbers.iter().zip(levels.chunks_exact(steps * images.pixels_per_image())).map(row).collect();
-        let headings = alphas.iter().map(|alpha| if *alpha == 0.0 { "0".into() } else { format!("{alpha:+.2}") });
+        let signed = |alpha: &f64| match alpha.total_cmp(&0.0) {
+            _ if *alpha == 0.0 => "0".to_owned(),
+            std::cmp::Ordering::Less => format!("−{:.2}", alpha.abs()),
+            _ => format!("+{alpha:.2}"),
+        };
         Ok(Captioned {
-            title: format!("α · ({})", self.words),
-            headings: headings.collect(),
+            title: format!("picture + α · [{}]", self.words),
+            headings: alphas.iter().map(signed).collect(),
             sheet: Sheet { rows, shape: images.shape(), bins: flow.bins(), columns: steps },
         })
     }

@@ -34,7 +34,7 @@ impl Captioned {
     pub fn draw(&self) -> Result<RgbImage> {
         let (sheet, left) = self.sheet.lay_out()?;
         let column = self.sheet.column_width() as u32;
-        let title_style = text(CAPTION_SIZE)?.pos(Pos::new(HPos::Left, VPos::Top));
+        let title_style = text(CAPTION_SIZE)?.pos(Pos::new(HPos::Left, VPos::Center));
         let (heading_size, heading_width) = self.heading_size(column)?;
         let line = |lines: bool, size: u32| if lines { size + LEADING } else { 0 };
         let title = line(!self.title.is_empty(), CAPTION_SIZE);
@@ -47,11 +47,11 @@ impl Captioned {
         imageops::replace(&mut picture, &sheet, 0, top.into());
         let size = picture.dimensions();
         let area = BitMapBackend::with_buffer(&mut picture, size).into_drawing_area();
-        area.draw_text(&self.title, &title_style, (MARGIN as i32, (LEADING / 2) as i32)).map_err(cannot_draw)?;
-        let style = text(heading_size)?.pos(Pos::new(HPos::Center, VPos::Top));
+        area.draw_text(&self.title, &title_style, (MARGIN as i32, (title / 2) as i32)).map_err(cannot_draw)?;
+        let style = text(heading_size)?.pos(Pos::new(HPos::Center, VPos::Center));
         for (i, heading) in self.headings.iter().enumerate() {
             let middle = left + column * i as u32 + column / 2;
-            area.draw_text(heading, &style, (middle as i32, (title + LEADING / 2) as i32)).map_err(cannot_draw)?;
+            area.draw_text(heading, &style, (middle as i32, ((title + top) / 2) as i32)).map_err(cannot_draw)?;
         }
         area.present().map_err(cannot_draw)?;
         drop(area);
