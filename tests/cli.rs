@@ -164,3 +164,56 @@ fn threads_change_the_speed_and_not_the_result_of_scoring() {
     let eval = |threads: &str| succeeds(&["--threads", threads, "eval", "run", "--json"], at);
     assert_eq!(eval("1"), eval("3"));
 }
+
+#[test]
+fn pictures_go_to_latents_and_back_and_lie_on_lines_and_directions() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    succeeds(&["train", "digits", "--steps", "3", "--out", "run"], at);
+    let size = |name: &str| at.join(name).metadata().map(|metadata| metadata.len()).unwrap_or(0);
+    assert!(succeeds(&["encode", "run", "-n", "20"], at).contains("20 pictures, test split of digits; split.0"));
+    assert!(succeeds(&["decode", "run", "latents.safetensors", "--npy", "back.npy"], at).contains("20 pictures"));
+    let back = fs::read(at.join("back.npy")).unwrap();
+    let digits = flowstone::data::open("digits").unwrap();
+    assert!(back.ends_with(digits.test.select(0..20).unwrap().levels()), "the same grey levels");
+    let json: serde_json::Value =
+        serde_json::from_str(&succeeds(&["reconstruct", "run", "-n", "30", "--json"], at)).unwrap();
+    assert_eq!((json["exact"].as_u64(), json["changed_levels"].as_u64()), (Some(30), Some(0)));
+    succeeds(&["interpolate", "run", "--between", "3,9", "--animation", "morph.png", "--frames", "2"], at);
+    succeeds(&["interpolate", "run", "--between", "3,9,12,20", "--steps", "3", "--out", "grid.png"], at);
+    succeeds(&["manipulate", "run", "--with", "8", "--examples", "20", "--save", "d.safetensors"], at);
+    let saved = ["manipulate", "run", "--direction", "d.safetensors", "--pictures", "7", "--out", "again.png"];
+    assert!(succeeds(&saved, at).contains("8 (20 pictures) − all others (20 pictures)"));
+    for name in ["decoded.png", "reconstructions.png", "interpolation.png", "morph.png", "grid.png", "again.png"] {
+        assert!(size(name) > 0, "{name}");
+    }
+    succeeds(&["train", "digits", "--steps", "2", "--seed", "1", "--out", "other"], at);
+    assert!(is_refused(&["decode", "other", "latents.safetensors"], at).contains("another model"));
+    assert!(is_refused(&["decode", "run", "d.safetensors"], at).contains("direction"));
+    assert!(is_refused(&["decode", "run", "run/model.safetensors"], at).contains("holds weights"));
+    assert!(is_refused(&["encode", "run", "--class", "1"], at).contains("no classes"));
+    assert!(is_refused(&["interpolate", "run", "--between", "1,2,3"], at).contains("two or four"));
+    assert!(is_refused(&["manipulate", "run", "--with", "ten"], at).contains("there are: 0, 1, 2"));
+    is_refused(&["manipulate", "run"], at);
+}
+
+#[test]
+fn samples_come_in_rows_and_scores_are_ranked() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    succeeds(&["train", "digits", "--steps", "2", "--out", "run"], at);
+    let sample = |arguments: &[&str]| succeeds(&[&["sample", "run", "-n", "2"], arguments].concat(), at);
+    assert!(sample(&["--sweep"]).contains("16 samples in 8 rows"));
+    assert!(sample(&["--resample", "all"]).contains("4 samples in 2 rows"));
+    assert!(sample(&["--temperature", "top=0.7,split.0=0.5"]).contains("2 samples at temperature"));
+    assert!(is_refused(&["sample", "run", "--temperature", "tip=1"], at).contains("top"));
+    assert!(is_refused(&["sample", "run", "--resample", "split.4"], at).contains("split.0"));
+    assert!(is_refused(&["sample", "run", "--class", "all"], at).contains("no classes"));
+
+    succeeds(&["score", "run", "-n", "5", "--rank", "rank.csv"], at);
+    let csv = fs::read_to_string(at.join("rank.csv")).unwrap();
+    assert_eq!((csv.lines().count(), csv.lines().next()), (6, Some("rank,image,file,class,bits_per_dim,nats")));
+    let against = succeeds(&["score", "run", "-n", "5", "--against", "digits", "--json"], at);
+    let against: serde_json::Value = serde_json::from_str(&against).unwrap();
+    assert_eq!(against["against"]["auroc"], 0.5, "a set is no stranger to itself");
+}

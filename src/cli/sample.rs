@@ -5,7 +5,8 @@ use crate::Result;
 use crate::backend::Cpu;
 use crate::data::npy;
 use crate::flow::{Model, Registry, Temperatures};
-use crate::latent::{Classes, Request, SWEEP, decode_rows, sample_sheet};
+use crate::latent::{Classes, Request, decode_rows, sample_sheet};
+use crate::train::TEMPERATURES;
 use std::path::PathBuf;
 
 /// Draw samples, as a picture sheet or as pixels
@@ -43,7 +44,7 @@ pub fn run(args: &Args) -> Result<()> {
     let model: Model<f32, Cpu> = Model::load(&args.model.model, &device, &Registry::default(), args.model.raw)?;
     let request = Request {
         count: args.count,
-        temperatures: if args.sweep { SWEEP.map(Temperatures::from).to_vec() } else { args.temperature.clone() },
+        temperatures: if args.sweep { TEMPERATURES.map(Temperatures::from).to_vec() } else { args.temperature.clone() },
         classes: args.class.clone().unwrap_or(Classes::Any),
         resampled: args.resample.clone(),
         seed: args.model.seed,

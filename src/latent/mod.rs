@@ -24,4 +24,4 @@ pub use file::{About, Content, LatentFile};
 pub use interpolate::{Interpolation, frames, grid, line};
 pub use points::Points;
 pub use reconstruct::Reconstruction;
-pub use samples::{Classes, Drawing, Request, SWEEP, decode_rows, sample_sheet};
+pub use samples::{Classes, Drawing, Request, decode_rows, sample_sheet};

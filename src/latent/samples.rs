@@ -8,9 +8,6 @@ use crate::plot::Sheet;
 use crate::train::sample_labels;
 use crate::{Error, Result};
 
-/// The temperatures of a sweep, those of the reference code's sheets.
-pub const SWEEP: [f64; 8] = [0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
-
 /// Which classes are drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Classes {

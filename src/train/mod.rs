@@ -25,7 +25,7 @@ pub use metrics::{Metrics, Record, StepRecord, ValidationRecord, read_metrics};
 pub use optimizer::OptimizerState;
 pub use ranking::{Comparison, Ranked, auroc, rank, write_ranking};
 pub use resident::peak_mib;
-pub use run::{RunFolder, draw_samples, sample_labels};
+pub use run::{RunFolder, TEMPERATURES, draw_samples, sample_labels};
 pub use source::open_data;
 pub use timing::{StepTimes, Timing, read_timing};
 pub use trainer::{Event, Outcome, Start, Trainer};

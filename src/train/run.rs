@@ -11,7 +11,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 /// The temperatures of a sample sheet, as in the reference code's.
-const TEMPERATURES: [f64; 8] = [0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
+pub const TEMPERATURES: [f64; 8] = [0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
 
 /// A folder that one run at a time may write to.
 #[derive(Debug)]
