@@ -22,8 +22,8 @@
 //! # }
 //! ```
 //!
-//! Modules depend on each other one way: `cli → ablation → train → flow → {bijectors, priors} → nets → backend → dfdx`; [`data`],
-//! [`plot`], [`noise`] and [`files`] are leaves.
+//! Modules depend on each other one way: `cli → {ablation, latent} → train → flow → {bijectors, priors} → nets → backend → dfdx`;
+//! [`data`], [`plot`], [`noise`] and [`files`] are leaves.
 #![warn(missing_docs)]
 
 pub mod ablation;
