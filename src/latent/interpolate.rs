@@ -149,8 +149,8 @@ mod tests {
 
     #[test]
     fn a_line_has_its_ends_and_even_steps() {
-        let line = line(&points(&[[0.1, 4.0], [1.1, 0.0]]), 3).unwrap();
-        assert_eq!(line.rows(), [[0.1, 4.0], [0.6, 2.0], [1.1, 0.0]]);
+        let line = line(&points(&[[0.25, 4.0], [1.25, 0.0]]), 3).unwrap();
+        assert_eq!(line.rows(), [[0.25, 4.0], [0.75, 2.0], [1.25, 0.0]]);
     }
 
     #[test]
