@@ -11,7 +11,7 @@ use super::{Sheet, cannot_draw, text, width_of, write_png};
 use crate::error::Result;
 
 /// Pixels of a line of text, above and below.
-const LEADING: u32 = 6;
+const LEADING: u32 = 10;
 /// Headings that are wider than a column are set smaller, down to this.
 const SMALLEST: u32 = 11;
 
