@@ -30,7 +30,8 @@ pub struct Args {
     /// JSON where the name ends so
     #[arg(long, value_name = "FILE")]
     rank: Option<PathBuf>,
-    /// Score other data too, and say how well bits/dim tells them apart (AUROC)
+    /// Score other data too, and say how well bits/dim tells them apart (AUROC); both as with --no-labels, since the
+    /// classes of one set are not those of the other
     #[arg(long, value_name = "DATA")]
     against: Option<String>,
     /// A summary as JSON
@@ -54,16 +55,17 @@ pub fn run(args: &Args) -> Result<()> {
 fn scores<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let model: Model<E, D> = Model::load(&args.model.model, device, &Registry::default(), args.model.raw)?;
     let (images, set) = args.data.open(&model.file)?;
+    let with_labels = !args.no_labels && args.against.is_none();
     let dequantize = match args.dequantize {
         How::Uniform => Dequantize::Uniform(NoiseKey::new(args.model.seed, Purpose::Evaluate)),
         How::Midpoint => Dequantize::Midpoint,
     };
-    let scores = score(&model.flow, device, &images, !args.no_labels, dequantize)?;
+    let scores = score(&model.flow, device, &images, with_labels, dequantize)?;
     npy::write_f64(&args.out, &scores)?;
     let mean = scores.iter().sum::<f64>() / scores.len() as f64;
     let non_finite = scores.iter().filter(|s| !s.is_finite()).count();
     let (bits_per_dim, out) = (model.flow.bits_per_dim(mean), args.out.display().to_string());
-    let labelled = model.flow.classes().is_some() && !args.no_labels && images.label(0).is_some();
+    let labelled = model.flow.classes().is_some() && with_labels && images.label(0).is_some();
     let likelihood = match (model.flow.classes(), labelled) {
         (None, _) => "p(x)",
         (Some(_), true) => "p(x | class)",
@@ -106,6 +108,6 @@ fn compare<E: Element, D: Device<E>>(
     scores: &[f64],
 ) -> Result<Comparison> {
     let (images, set) = args.data.of(other).open(&model.file)?;
-    let theirs = score(&model.flow, device, &images, !args.no_labels, dequantize)?;
+    let theirs = score(&model.flow, device, &images, false, dequantize)?;
     Comparison::new(&set.name, scores, &theirs, |nats| model.flow.bits_per_dim(nats))
 }
