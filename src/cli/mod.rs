@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod common;
 mod eval;
+mod inspect;
 mod plot;
 mod progress;
 mod run_of_grid;
@@ -35,6 +36,7 @@ enum Command {
     Check(check::Args),
     Train(train::Args),
     Eval(eval::Args),
+    Inspect(inspect::Args),
     Score(score::Args),
     Sample(sample::Args),
     Plot(plot::Args),
@@ -56,6 +58,7 @@ impl Cli {
             Command::Check(args) => check::run(&args),
             Command::Train(args) => train::run(&args),
             Command::Eval(args) => eval::run(&args),
+            Command::Inspect(args) => inspect::run(&args),
             Command::Score(args) => score::run(&args),
             Command::Sample(args) => sample::run(&args),
             Command::Plot(args) => plot::run(&args),
