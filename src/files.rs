@@ -28,6 +28,23 @@ pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     write().map_err(Error::io(path))
 }
 
+/// Removes what writers that were killed have left in a folder. Nobody else may be writing there.
+///
+/// # Errors
+/// [`Error::Io`] if the folder cannot be read or a file not be removed.
+pub fn remove_leftovers(folder: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
+        let entry = entry.map_err(Error::io(folder))?;
+        if entry.file_name().to_string_lossy().starts_with(BESIDE) {
+            std::fs::remove_file(entry.path()).map_err(Error::io(entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
+/// How the names of temporary files begin.
+const BESIDE: &str = ".flowstone-";
+
 /// A temporary file with the permissions of an ordinary one; it is deleted unless persisted.
 fn new_file_in(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
@@ -36,7 +53,7 @@ fn new_file_in(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(std::fs::Permissions::from_mode(0o644));
     }
-    builder.prefix(".flowstone-").tempfile_in(folder)
+    builder.prefix(BESIDE).tempfile_in(folder)
 }
 
 /// Makes the rename itself last; only Unix lets a folder be opened for this.
@@ -77,6 +94,16 @@ mod tests {
         let error = write_atomically(&path, b"new").unwrap_err();
         assert!(error.to_string().contains("missing"), "{error}");
         assert!(!folder.path().join("missing").exists());
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("model"), b"whole").unwrap();
+        std::fs::write(folder.path().join(".flowstone-x1y2"), b"ha").unwrap();
+        remove_leftovers(folder.path()).unwrap();
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["model"]);
     }
 
     #[cfg(unix)]

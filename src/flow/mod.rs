@@ -30,6 +30,7 @@ pub use expand::{Expanded, expand};
 pub(crate) use file::find;
 pub use file::{BUILT_IN, FlowFile};
 pub use gradient::{Batch, GradientOutcome};
+pub(crate) use health::default_drift_bound;
 pub use health::{Condition, LayerHealth, RoundTrip, Strain, Verdict};
 pub use latents::Latents;
 pub use located::{Located, NodeId};

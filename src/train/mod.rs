@@ -18,10 +18,10 @@ mod trainer;
 
 pub use checkpoint::Checkpoint;
 pub use curves::{XAxis, run_series, series_of_runs};
-pub use evaluate::{Classification, DataName, Evaluation, evaluate, score};
+pub use evaluate::{Classification, DataName, Evaluation, Noise, evaluate, score};
 pub use glow_log::glow_log_series;
 pub use inspect::{Inspection, Probes, inspect};
-pub use metrics::{Metrics, Record, StepRecord, ValidationRecord, read_metrics};
+pub use metrics::{HealthRecord, Metrics, Record, StepRecord, ValidationRecord, read_metrics};
 pub use optimizer::OptimizerState;
 pub use resident::peak_mib;
 pub use run::{RunFolder, draw_samples, sample_labels};
