@@ -1,10 +1,34 @@
 //! Writing files so that a reader, or a crash, never meets half of one.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use crate::error::{Error, Result};
+
+/// Reads a whole file; what has no end, as a device, is refused.
+///
+/// # Errors
+/// [`Error::Io`] with the path if it cannot be read, [`Error::BadFile`] if it is not an ordinary file.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    let mut file = File::open(path).map_err(Error::io(path))?;
+    let metadata = file.metadata().map_err(Error::io(path))?;
+    if !metadata.is_file() {
+        let found = if metadata.is_dir() { "a folder" } else { "a device or a pipe" };
+        return Err(Error::bad_file(path, format!("expected a file, found {found}")));
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(Error::io(path))?;
+    Ok(bytes)
+}
+
+/// Reads a whole text file.
+///
+/// # Errors
+/// As [`read`]; [`Error::BadFile`] if it is not text.
+pub fn read_text(path: &Path) -> Result<String> {
+    String::from_utf8(read(path)?).map_err(|_| Error::bad_file(path, "it is not text"))
+}
 
 /// Writes `bytes` to `path`: the old content, or all of the new, whatever happens.
 ///

@@ -201,7 +201,11 @@ impl<E: Element, D: Device<E>> InvertibleConv<E, D> {
                 (row, _) => (lower[i], upper[i]) = (1.0, sign[row] * value.exp()),
             }
         }
-        let order: Vec<usize> = order.iter().map(|&k| k as usize).collect();
+        let order = super::permutation::indexes("InvertibleConv", &order)?;
+        if sign.iter().any(|sign| sign.abs() != 1.0) {
+            let (layer, expected) = ("InvertibleConv".into(), "signs of 1 and -1".into());
+            return Err(Error::Shape { layer, expected, found: format!("{sign:?}") });
+        }
         let product = host::product(&lower, &upper, n);
         let mut w = vec![0.0; n * n];
         for (row, &to) in product.chunks_exact(n).zip(&order) {

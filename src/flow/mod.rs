@@ -35,6 +35,7 @@ pub use health::{Condition, LayerHealth, RoundTrip, Strain, Verdict};
 pub use latents::Latents;
 pub use located::{Located, NodeId};
 pub(crate) use located::{locate, read};
+pub(crate) use model_file::unusable;
 pub use model_file::{FORMAT_VERSION, HostTensor, Model, ModelMetadata, read_tensors, write_tensors};
 pub use pixels::{Dequantize, dequantize, quantize};
 pub use registry::Registry;

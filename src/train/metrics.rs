@@ -183,7 +183,7 @@ pub fn read_metrics(path: &Path) -> Result<Vec<Record>> {
 
 /// Records with the lines they stand on. A last line that was cut off is left out.
 pub(super) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<(T, String)>> {
-    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    let text = files::read_text(path)?;
     let mut records = Vec::new();
     for (number, line) in text.split_inclusive('\n').enumerate() {
         match serde_json::from_str(line) {

@@ -41,7 +41,7 @@ pub(super) fn drop_cut_off_line(folder: &Path) -> Result<()> {
     if !path.exists() {
         return Ok(());
     }
-    let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
+    let text = files::read_text(&path)?;
     match text.rfind('\n').map_or(0, |end| end + 1) {
         end if end < text.len() => files::write_atomically(&path, &text.as_bytes()[..end]),
         _ => Ok(()),
