@@ -37,9 +37,9 @@ fn metadata() -> Value {
 }
 
 fn file(tensors: &Tensors, metadata: &Value) -> Vec<u8> {
-    let views = tensors.iter().map(|(name, (dtype, shape, bytes))| {
-        (name.as_str(), TensorView::new(*dtype, shape.clone(), bytes).unwrap())
-    });
+    let views = tensors
+        .iter()
+        .map(|(name, (dtype, shape, bytes))| (name.as_str(), TensorView::new(*dtype, shape.clone(), bytes).unwrap()));
     let metadata = HashMap::from([("flowstone".to_owned(), metadata.to_string())]);
     safetensors::serialize(views, Some(metadata)).unwrap()
 }
@@ -156,16 +156,24 @@ fn models() {
                 saying("flow", json!(FLOW.replace("width: 2)])", "width: 18446744073709551615)])"))),
                 "at most 1048576",
             ),
-            ("another tensor", {
-                let mut more = tensors();
-                more.insert("layers.9.weight".into(), (Dtype::F32, vec![1], vec![0; 4]));
-                file(&more, &metadata())
-            }, "tensor `layers.9.weight` belongs to no layer"),
-            ("a tensor less", {
-                let mut fewer = tensors();
-                fewer.remove("layers.2.weight");
-                file(&fewer, &metadata())
-            }, "tensor `layers.2.weight` is missing"),
+            (
+                "another tensor",
+                {
+                    let mut more = tensors();
+                    more.insert("layers.9.weight".into(), (Dtype::F32, vec![1], vec![0; 4]));
+                    file(&more, &metadata())
+                },
+                "tensor `layers.9.weight` belongs to no layer",
+            ),
+            (
+                "a tensor less",
+                {
+                    let mut fewer = tensors();
+                    fewer.remove("layers.2.weight");
+                    file(&fewer, &metadata())
+                },
+                "tensor `layers.2.weight` is missing",
+            ),
             (
                 "whole numbers",
                 with("layers.1.bias", |tensor| tensor.0 = Dtype::I32),
@@ -176,15 +184,27 @@ fn models() {
                 with("layers.1.bias", |tensor| tensor.1 = vec![2, 2]),
                 "tensor `layers.1.bias` has shape [2, 2]; its flow has [4]",
             ),
-            ("NaN", with_values("layers.1.logs", &[0.0, f32::NAN, 0.0, 0.0]), "tensor `layers.1.logs` holds NaN at position 1"),
-            ("infinity", with_values("layers.1.bias", &[0.0, 0.0, 0.0, f32::INFINITY]), "tensor `layers.1.bias` holds inf"),
+            (
+                "NaN",
+                with_values("layers.1.logs", &[0.0, f32::NAN, 0.0, 0.0]),
+                "tensor `layers.1.logs` holds NaN at position 1",
+            ),
+            (
+                "infinity",
+                with_values("layers.1.bias", &[0.0, 0.0, 0.0, f32::INFINITY]),
+                "tensor `layers.1.bias` holds inf",
+            ),
             ("a singular matrix", with_values("layers.2.weight", &[1.0; 16]), "singular"),
             ("an order that is none", with_values("layers.3.order", &[0.0, 1.0, 1.0, 3.0]), "order of the channels"),
             ("an order out of bounds", with_values("layers.3.order", &[0.0, 1.0, 2.0, 1e30]), "order of the channels"),
             ("an order of fractions", with_values("layers.3.order", &[0.0, 1.5, 2.0, 3.0]), "order of the channels"),
             ("an order below 0", with_values("layers.4.order", &[-1.0, 1.0, 2.0, 3.0]), "order of the channels"),
             ("an LU order twice", with_values("layers.4.order", &[0.0, 0.0, 2.0, 3.0]), "order of the channels"),
-            ("an LU order out of bounds", with_values("layers.4.order", &[0.0, 1.0, 2.0, 3e38]), "order of the channels"),
+            (
+                "an LU order out of bounds",
+                with_values("layers.4.order", &[0.0, 1.0, 2.0, 3e38]),
+                "order of the channels",
+            ),
             ("a sign that is none", with_values("layers.4.sign", &[1.0, 2.0, 1.0, 1.0]), "signs of 1 and -1"),
             ("a sign of 0", with_values("layers.4.sign", &[1.0, 0.0, 1.0, 1.0]), "signs of 1 and -1"),
         ],
@@ -224,7 +244,8 @@ fn checkpoints() {
 
 #[test]
 fn flow_files() {
-    let flow = |layers: &str| format!("Flow(image: (height: 2, width: 2, channels: 1), layers: [{layers}])").into_bytes();
+    let flow =
+        |layers: &str| format!("Flow(image: (height: 2, width: 2, channels: 1), layers: [{layers}])").into_bytes();
     let image = |sides: &str| format!("Flow(image: ({sides}), layers: [])").into_bytes();
     let deep = |open: &str, close: &str| flow(&format!("{}{}", open.repeat(50_000), close.repeat(50_000)));
     refused(
@@ -274,7 +295,8 @@ fn npy(header: &str, data: &[u8]) -> Vec<u8> {
 
 #[test]
 fn arrays() {
-    let header = |kind: &str, shape: &str| format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n");
+    let header =
+        |kind: &str, shape: &str| format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n");
     let levels = |shape: &str, data: &[u8]| npy(&header("|u1", shape), data);
     refused(
         vec![
@@ -301,7 +323,8 @@ fn refused_in_a_folder(kind: &str, name: &str, table: Vec<(&str, Vec<u8>, &str)>
     for (what, bytes, words) in table {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(name), bytes).unwrap();
-        let message = refusal(data::open_as(&format!("{kind}:{}", folder.path().display()), Some([2, 2, 3])), folder.path());
+        let message =
+            refusal(data::open_as(&format!("{kind}:{}", folder.path().display()), Some([2, 2, 3])), folder.path());
         assert!(message.contains(name) && message.contains(words), "{what}: {message}");
     }
 }

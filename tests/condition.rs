@@ -1,5 +1,6 @@
 //! What an ill-conditioned layer does to inverses and gradients, and that it is seen.
 
+use flowstone::backend::kernels::MemoryKernel;
 use flowstone::backend::{Cpu, Device, Initializer, linear_algebra};
 use flowstone::bijectors::{ActNorm, Chain, Coupling, InvertibleConv, ScaleMap, Weight};
 use flowstone::flow::spec::Memory;
@@ -145,7 +146,8 @@ const LAYERS: &str = "Flow(image: (height: 8, width: 8, channels: 1, bins: 17),
     layers: [Squeeze(), ActNorm(), InvertibleConv(), AffineCoupling(width: 8), InvertibleConv(), ActNorm()],";
 
 fn file(memory: &str) -> FlowFile {
-    let train = format!("train: (data: \"digits\", length: Steps(2), averaging: Off, learning_rate: 1e-4, memory: {memory})");
+    let train =
+        format!("train: (data: \"digits\", length: Steps(2), averaging: Off, learning_rate: 1e-4, memory: {memory})");
     FlowFile::parse("ill", format!("{LAYERS} {train})")).unwrap()
 }
 
@@ -184,6 +186,8 @@ where
         let (Some(a), Some(b)) = (inverted.gradients.get(parameter.id()), stored.gradients.get(parameter.id())) else {
             return;
         };
+        let read = |buffer| MemoryKernel::<E>::download(&device, buffer).unwrap();
+        let (a, b) = (read(a), read(b));
         let size = b.iter().map(|b| b.as_f64().abs()).fold(1e-3, f64::max);
         let difference = a.iter().zip(b.iter()).map(|(a, b)| (a.as_f64() - b.as_f64()).abs()).fold(0.0, f64::max);
         worst = worst.max(difference / size);
@@ -212,7 +216,7 @@ fn gradients_by_inversion_go_wrong_with_the_condition_and_drift_tells() {
 
 #[test]
 fn the_guard_sees_an_ill_conditioned_flow_and_switches_and_training_names_the_layer() {
-    let (device, registry, folder) = (Cpu::default(), Registry::default(), tempfile::tempdir().unwrap());
+    let (device, registry, folder) = (Cpu::default(), Registry::<f32, Cpu>::default(), tempfile::tempdir().unwrap());
     let model = folder.path().join("ill.safetensors");
     flow::<f32>(1e6).save(&device, &model, &file("Invert"), 0, None).unwrap();
     let train = |memory: &str| {
@@ -239,7 +243,10 @@ fn the_guard_sees_an_ill_conditioned_flow_and_switches_and_training_names_the_la
                 assert_eq!((a.train_bits_per_dim, a.gradient_norm), (b.train_bits_per_dim, b.gradient_norm));
             }
             (Record::Health(health), Record::Health(_)) => {
-                assert!(health.strain > 100.0 && health.condition.is_some_and(|condition| condition > 9e5), "{health:?}");
+                assert!(
+                    health.strain > 100.0 && health.condition.is_some_and(|condition| condition > 9e5),
+                    "{health:?}"
+                );
             }
             (a, b) => assert_eq!(a, b),
         }

@@ -67,7 +67,8 @@ fn row(name: &str, trip: &RoundTrip) -> String {
 fn layer_row(layer: &LayerHealth) -> String {
     let Health { condition, scales, gains, log_scale } = layer.health;
     let number = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.3}"));
-    let condition = condition.map_or_else(String::new, |c| if c < 1e4 { format!("{c:.3}") } else { format!("{c:.2e}") });
+    let condition =
+        condition.map_or_else(String::new, |c| if c < 1e4 { format!("{c:.3}") } else { format!("{c:.2e}") });
     let range = |range: Option<(f64, f64)>| range.map_or_else(String::new, |(a, b)| format!("{a:.3e} {b:.3e}"));
     format!(
         "{:<16}{:<18}{condition:>11}{:>20}{:>20}{:>9}{:>12.1e}{:>10.1e}",

@@ -1,9 +1,9 @@
 //! Checkpoints: the whole state of a run, to go on from exactly.
 
 use super::OptimizerState;
-use crate::{Error, Result};
 use crate::backend::{Device, Element, ParameterGradients};
 use crate::flow::{Flow, FlowFile, read_tensors, unusable, write_tensors};
+use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,13 +1,13 @@
 //! The training loop.
 
 use super::evaluate::expect_images;
-use super::optimizer::{add_to_average, swap_weights};
 use super::inspect::{midpoints, some_labels};
+use super::optimizer::{add_to_average, swap_weights};
 use super::resident::PeakMemory;
 use super::timing::{Timing, drop_cut_off_line, read_timing};
 use super::{
-    Checkpoint, DataName, Evaluation, HealthRecord, Metrics, OptimizerState, Record, RunFolder, StepRecord, ValidationRecord,
-    evaluate, read_metrics,
+    Checkpoint, DataName, Evaluation, HealthRecord, Metrics, OptimizerState, Record, RunFolder, StepRecord,
+    ValidationRecord, evaluate, read_metrics,
 };
 use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Initializer, ParameterGradients, Parameters};
