@@ -65,7 +65,6 @@ fn one() -> u64 {
     1
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
 fn is_one(importance: &u64) -> bool {
     *importance == 1
 }
