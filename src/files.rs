@@ -44,7 +44,8 @@ pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     };
     let write = || -> std::io::Result<()> {
         let mut beside = new_file_in(folder)?;
-        beside.write_all(bytes)?;
+        // Not through the temporary file itself, whose errors are about a name that nobody gave.
+        beside.as_file_mut().write_all(bytes)?;
         beside.as_file().sync_all()?;
         beside.persist(path).map_err(|failure| failure.error)?;
         sync_folder(folder)

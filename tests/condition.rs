@@ -49,9 +49,14 @@ proptest! {
         prop_assert!((told / condition - 1.0).abs() < 1e-8, "{told}, made for {condition}");
         laws::hold_as_is(&mut conv, &x).map_err(|violation| TestCaseError::fail(violation.to_string()))?;
 
-        let x = laws::normal_image(&device, 2, ImageShape::new(1, 2, channels), seed).unwrap();
-        let mut single = InvertibleConv::<f32, _>::from_weight(&device, channels, weight, &w).unwrap();
-        laws::hold_in_f32(&mut single, &mut conv, &x).map_err(|violation| TestCaseError::fail(violation.to_string()))?;
+        // f32 rounds the parameters: its twin in f64 has the same ones.
+        let single = InvertibleConv::<f32, _>::from_weight(&device, channels, weight, &w).unwrap();
+        copy(&single, &mut conv);
+        let judged = Condition::of(&conv, &x).and_then(|condition| {
+            let x = laws::normal_image(&device, 2, ImageShape::new(1, 2, channels), seed).unwrap();
+            laws::round_trips(&single, &x, &condition)
+        });
+        judged.map_err(|violation| TestCaseError::fail(violation.to_string()))?;
     }
 
     #[test]
@@ -112,14 +117,7 @@ fn deep_chains_lose_no_more_digits_than_their_condition_says() {
     println!("depth, condition number, error of the round trip in f32, in f64");
     for depth in [1, 2, 4, 8, 16, 32, 64] {
         let (single, mut double) = (steps::<f32>(depth, 3), steps::<f64>(depth, 3));
-        let mut values = Vec::new();
-        single.visit("", &mut |_, parameter| values.push(parameter.to_host(&device).unwrap()));
-        let mut values = values.into_iter();
-        double.visit_mut("", &mut |_, parameter| {
-            let exactly: Vec<f64> = values.next().unwrap().into_iter().map(f64::from).collect();
-            parameter.set(&device, &exactly).unwrap();
-        });
-        double.prepare(&device).unwrap();
+        copy(&single, &mut double);
         let (x, exactly) = (
             laws::normal_image::<f32>(&device, 1, shape, 5).unwrap(),
             laws::normal_image::<f64>(&device, 1, shape, 5).unwrap(),
@@ -130,6 +128,18 @@ fn deep_chains_lose_no_more_digits_than_their_condition_says() {
         laws::round_trips(&single, &x, &condition).unwrap();
         laws::round_trips(&double, &exactly, &condition).unwrap();
     }
+}
+
+/// Gives a bijector in f64 the parameters of its twin in f32.
+fn copy(single: &dyn Bijector<f32, Cpu>, double: &mut dyn Bijector<f64, Cpu>) {
+    let (device, mut values) = (Cpu::default(), Vec::new());
+    single.visit("", &mut |_, parameter| values.push(parameter.to_host(&device).unwrap()));
+    let mut values = values.into_iter();
+    double.visit_mut("", &mut |_, parameter| {
+        let exactly: Vec<f64> = values.next().unwrap().into_iter().map(f64::from).collect();
+        parameter.set(&device, &exactly).unwrap();
+    });
+    double.prepare(&device).unwrap();
 }
 
 /// `max |f⁻¹(f(x)) − x|`.
@@ -252,7 +262,7 @@ fn the_guard_sees_an_ill_conditioned_flow_and_switches_and_training_names_the_la
         }
     }
     assert_eq!(layer, "layers.4");
-    assert!(strain.cause.contains("condition number 1.0"), "{strain:?}");
+    assert!(strain.cause.starts_with("condition number") && strain.ratio > 100.0, "{strain:?}");
 }
 
 fn records(run: &Path) -> Vec<Record> {
