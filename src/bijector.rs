@@ -10,8 +10,11 @@
 //! Its gradient is computed from its *output*: [`Bijector::pull_back`] rebuilds the input and pulls the cotangent
 //! back through it, so a chain of bijectors trains in memory that does not grow with its length.
 
+mod health;
 mod taped;
 
+pub use health::Health;
+pub(crate) use health::{larger, range};
 pub use taped::{FromTape, ImageTensor, Leaves, SampleTensor, Taped, device_error};
 
 use crate::backend::kernels::MemoryKernel;
@@ -182,6 +185,12 @@ pub trait Bijector<E: Element, D: Device<E>>: Parameters<E, D> + Send + Sync {
     ) -> Result<Image<E, D>> {
         let y = self.forward(&kept.pop()?)?;
         Ok(self.pull_back(y, cotangent, grads)?.1)
+    }
+
+    /// How near it is to where its inverse loses digits: figures of its parameters and, where they depend on them, of
+    /// the images `x` that reach it. None by default; whoever asks measures the round trip beside it.
+    fn health(&self, _x: &Image<E, D>) -> Result<Health> {
+        Ok(Health::default())
     }
 
     /// Multiplications with additions of its matrix products in the forward direction, for one image.

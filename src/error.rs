@@ -65,6 +65,15 @@ pub enum Error {
         /// What was seen.
         cause: String,
     },
+    /// A run that was asked to stop, with all of its state saved.
+    #[error("stopped after step {step}; model and checkpoint are saved in {folder}")]
+    #[diagnostic(help("go on, exactly from here, with `flowstone train --resume {folder}`"))]
+    Stopped {
+        /// Steps done.
+        step: u64,
+        /// The run's folder.
+        folder: String,
+    },
     /// Something this device cannot do in this version.
     #[error("{device} cannot do this yet: {what}")]
     NotYet {
@@ -97,7 +106,7 @@ impl Error {
                 true
             }
             Self::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
-            Self::Singular { .. } | Self::NonFinite { .. } | Self::Device(_) => false,
+            Self::Singular { .. } | Self::NonFinite { .. } | Self::Stopped { .. } | Self::Device(_) => false,
         }
     }
 }

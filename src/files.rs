@@ -1,10 +1,34 @@
 //! Writing files so that a reader, or a crash, never meets half of one; and telling contents apart.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use crate::error::{Error, Result};
+
+/// Reads a whole file; what has no end, as a device, is refused.
+///
+/// # Errors
+/// [`Error::Io`] with the path if it cannot be read, [`Error::BadFile`] if it is not an ordinary file.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    let mut file = File::open(path).map_err(Error::io(path))?;
+    let metadata = file.metadata().map_err(Error::io(path))?;
+    if !metadata.is_file() {
+        let found = if metadata.is_dir() { "a folder" } else { "a device or a pipe" };
+        return Err(Error::bad_file(path, format!("expected a file, found {found}")));
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(Error::io(path))?;
+    Ok(bytes)
+}
+
+/// Reads a whole text file.
+///
+/// # Errors
+/// As [`read`]; [`Error::BadFile`] if it is not text.
+pub fn read_text(path: &Path) -> Result<String> {
+    String::from_utf8(read(path)?).map_err(|_| Error::bad_file(path, "it is not text"))
+}
 
 /// Writes `bytes` to `path`: the old content, or all of the new, whatever happens.
 ///
@@ -20,13 +44,31 @@ pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     };
     let write = || -> std::io::Result<()> {
         let mut beside = new_file_in(folder)?;
-        beside.write_all(bytes)?;
+        // Not through the temporary file itself, whose errors are about a name that nobody gave.
+        beside.as_file_mut().write_all(bytes)?;
         beside.as_file().sync_all()?;
         beside.persist(path).map_err(|failure| failure.error)?;
         sync_folder(folder)
     };
     write().map_err(Error::io(path))
 }
+
+/// Removes what writers that were killed have left in a folder. Nobody else may be writing there.
+///
+/// # Errors
+/// [`Error::Io`] if the folder cannot be read or a file not be removed.
+pub fn remove_leftovers(folder: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
+        let entry = entry.map_err(Error::io(folder))?;
+        if entry.file_name().to_string_lossy().starts_with(BESIDE) {
+            std::fs::remove_file(entry.path()).map_err(Error::io(entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
+/// How the names of temporary files begin.
+const BESIDE: &str = ".flowstone-";
 
 /// A temporary file with the permissions of an ordinary one; it is deleted unless persisted.
 fn new_file_in(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
@@ -36,7 +78,7 @@ fn new_file_in(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(std::fs::Permissions::from_mode(0o644));
     }
-    builder.prefix(".flowstone-").tempfile_in(folder)
+    builder.prefix(BESIDE).tempfile_in(folder)
 }
 
 /// Makes the rename itself last; only Unix lets a folder be opened for this.
@@ -84,6 +126,16 @@ mod tests {
         let error = write_atomically(&path, b"new").unwrap_err();
         assert!(error.to_string().contains("missing"), "{error}");
         assert!(!folder.path().join("missing").exists());
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("model"), b"whole").unwrap();
+        std::fs::write(folder.path().join(".flowstone-x1y2"), b"ha").unwrap();
+        remove_leftovers(folder.path()).unwrap();
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["model"]);
     }
 
     #[cfg(unix)]

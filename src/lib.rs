@@ -45,5 +45,5 @@ pub mod priors;
 pub mod train;
 
 pub use backend::{Buffer, Device, Element, Image, ImageShape, Parameter, ParameterGradients, Parameters, PerSample};
-pub use bijector::{Bijector, Cotangent, Kept};
+pub use bijector::{Bijector, Cotangent, Health, Kept};
 pub use error::{Error, Result};

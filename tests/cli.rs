@@ -97,6 +97,23 @@ fn a_run_leaves_what_it_promises_and_every_command_takes_it() {
     assert_eq!(evaluation["weights"], "averaged");
     assert_ne!(succeeds(&["eval", "run", "--raw"], at), succeeds(&["eval", "run"], at));
 
+    let importance = succeeds(&["eval", "run", "--importance", "16", "--json"], at);
+    let importance: serde_json::Value = serde_json::from_str(&importance).unwrap();
+    assert_eq!((&importance["importance"], &importance["draws"]), (&16.into(), &1.into()));
+    assert!(importance["bits_per_dim"].as_f64() < evaluation["bits_per_dim"].as_f64(), "a tighter bound");
+    assert!(succeeds(&["eval", "run", "--importance", "2"], at).contains("importance-weighted over 2"));
+    assert_eq!(evaluation.get("importance"), None);
+
+    let inspection: serde_json::Value = serde_json::from_str(&succeeds(&["inspect", "run", "--json"], at)).unwrap();
+    assert_eq!((&inspection["verdict"]["condition"], &inspection["images"]), (&"sound".into(), &16.into()));
+    let layers = inspection["layers"].as_array().unwrap();
+    assert!(layers.iter().any(|layer| layer["path"] == inspection["verdict"]["layer"]));
+    assert!(layers.iter().all(|layer| (layer["kind"] == "InvertibleConv") == layer["condition"].is_f64()));
+    assert!(inspection["f64"]["real"]["error"].as_f64() < Some(1e-12), "{inspection}");
+    assert!(inspection["f32"]["out_of_range"]["drift"].is_f64(), "{inspection}");
+    assert!(succeeds(&["inspect", "run", "--raw", "-n", "2"], at).starts_with("sound: "));
+    assert!(is_refused(&["inspect", "run", "-n", "0"], at).contains("no images"));
+
     let score = |out: &str| succeeds(&["score", "run", "--dequantize", "midpoint", "--f64", "--out", out], at);
     score("a.npy");
     score("b.npy");

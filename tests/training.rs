@@ -61,8 +61,8 @@ fn only_training_images_are_augmented() {
     };
     let (off, still, moved) = (run("off", "Off"), run("still", "Standard(range: 0)"), run("moved", "Standard()"));
     assert_eq!(off, still, "no range is no change");
-    let [Record::Step(off), Record::Validation(off_held), _] = &off[..] else { panic!("{off:?}") };
-    let [Record::Step(moved), Record::Validation(moved_held), _] = &moved[..] else { panic!("{moved:?}") };
+    let [Record::Step(off), Record::Validation(off_held), ..] = &off[..] else { panic!("{off:?}") };
+    let [Record::Step(moved), Record::Validation(moved_held), ..] = &moved[..] else { panic!("{moved:?}") };
     assert_ne!(off.train_bits_per_dim, moved.train_bits_per_dim);
     assert_eq!(off_held.evaluation.data, moved_held.evaluation.data);
 }

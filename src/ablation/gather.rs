@@ -90,7 +90,7 @@ fn of_run(grid: &Grid, run: &Run) -> Result<Gathered> {
                 gathered.curve.push(Point { step: r.step, epoch: r.epoch, bits_per_dim: r.evaluation.bits_per_dim });
             }
             Record::Test(record) => gathered.test = Some(record.evaluation),
-            Record::Validation(_) => {}
+            Record::Validation(_) | Record::Health(_) => {}
         }
     }
     Ok(gathered)

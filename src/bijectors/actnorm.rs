@@ -34,7 +34,7 @@ use crate::backend::kernels::MemoryKernel;
 use crate::backend::{
     Buffer, Device, Element, Image, ImageShape, Initializer, Parameter, ParameterGradients, PerSample,
 };
-use crate::bijector::{Bijector, Cotangent, Kept};
+use crate::bijector::{Bijector, Cotangent, Health, Kept, range};
 use crate::{Result, parameters};
 
 /// One affine map per channel.
@@ -99,6 +99,11 @@ impl<E: Element, D: Device<E>> ActNorm<E, D> {
         Ok(g)
     }
 
+    /// The smallest and the largest s.
+    pub(crate) fn scales(&self, device: &D) -> Result<Option<(f64, f64)>> {
+        Ok(range(device.download(&self.scale)?.into_iter().map(E::as_f64)))
+    }
+
     fn ladj(&self, x: &Image<E, D>) -> Result<PerSample<D>> {
         PerSample::constant(x.device(), x.batch(), x.shape().pixels() as f64 * self.log_scale_sum)
     }
@@ -157,6 +162,10 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for ActNorm<E, D> {
         let logs: Vec<E> = variance.iter().map(|v| E::of(-(v.sqrt() + 1e-6).ln() / self.factor)).collect();
         self.bias.set(x.device(), &bias)?;
         self.logs.set(x.device(), &logs)
+    }
+
+    fn health(&self, x: &Image<E, D>) -> Result<Health> {
+        Ok(Health { scales: self.scales(x.device())?, ..Default::default() })
     }
 
     fn prepare(&mut self, device: &D) -> Result<()> {

@@ -19,7 +19,7 @@
 //! ```
 
 use crate::backend::{Device, Element, Image, ImageShape, Parameter, ParameterGradients, Parameters, PerSample};
-use crate::bijector::{Bijector, Cotangent, Kept};
+use crate::bijector::{Bijector, Cotangent, Health, Kept};
 use crate::{Error, Result};
 
 /// Bijectors one after another, each under a name of its own.
@@ -184,6 +184,15 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Chain<E, D> {
             cotangent = Cotangent::with_ladj_of(g, ladj);
         }
         Ok(cotangent.image)
+    }
+
+    fn health(&self, x: &Image<E, D>) -> Result<Health> {
+        let (mut health, mut x) = (Health::default(), x.clone());
+        for (_, layer) in &self.layers {
+            health = health.and(layer.health(&x)?);
+            x = layer.forward_and_ladj(x)?.0;
+        }
+        Ok(health)
     }
 
     fn multiply_adds(&self, input: ImageShape) -> u64 {

@@ -29,7 +29,7 @@
 
 use crate::backend::kernels::{CouplingForm, CouplingLayout, CouplingMap};
 use crate::backend::{Device, Element, Image, ImageShape, Parameter, ParameterGradients, Parameters, PerSample};
-use crate::bijector::{Bijector, Cotangent, Kept};
+use crate::bijector::{Bijector, Cotangent, Health, Kept};
 use crate::nets::Net;
 use crate::{Error, Result};
 
@@ -196,6 +196,13 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
     ) -> Result<Image<E, D>> {
         let (h, y) = (kept.pop()?, kept.pop()?);
         self.gradient(&y, (&h, kept.pop_part()?), cotangent, grads)
+    }
+
+    fn health(&self, x: &Image<E, D>) -> Result<Health> {
+        let form = self.form(x.shape())?;
+        let h = self.net.forward(&x.channels(0, self.half())?)?.to_host()?;
+        let log_scale = form.largest_log_scale(&h);
+        Ok(Health { log_scale, gains: self.net.gains(x.device())?, ..Default::default() })
     }
 
     fn multiply_adds(&self, input: ImageShape) -> u64 {

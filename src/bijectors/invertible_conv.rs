@@ -37,7 +37,7 @@ use crate::backend::linear_algebra as host;
 use crate::backend::{
     Buffer, Device, Element, Image, ImageShape, Initializer, Parameter, ParameterGradients, PerSample,
 };
-use crate::bijector::{Bijector, Cotangent, Kept};
+use crate::bijector::{Bijector, Cotangent, Health, Kept};
 use crate::{Error, Parameters, Result};
 use serde::{Deserialize, Serialize};
 
@@ -201,7 +201,11 @@ impl<E: Element, D: Device<E>> InvertibleConv<E, D> {
                 (row, _) => (lower[i], upper[i]) = (1.0, sign[row] * value.exp()),
             }
         }
-        let order: Vec<usize> = order.iter().map(|&k| k as usize).collect();
+        let order = super::permutation::indexes("InvertibleConv", &order)?;
+        if sign.iter().any(|sign| sign.abs() != 1.0) {
+            let (layer, expected) = ("InvertibleConv".into(), "signs of 1 and -1".into());
+            return Err(Error::Shape { layer, expected, found: format!("{sign:?}") });
+        }
         let product = host::product(&lower, &upper, n);
         let mut w = vec![0.0; n * n];
         for (row, &to) in product.chunks_exact(n).zip(&order) {
@@ -366,6 +370,13 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for InvertibleConv<E, D> {
         let (weight, inverse) = (upload(&w)?, upload(&inverse)?);
         self.prepared = Some(Prepared { weight, inverse, inverse_transposed, log_abs_det, factors });
         Ok(())
+    }
+
+    fn health(&self, x: &Image<E, D>) -> Result<Health> {
+        let singular_values = host::singular_values(&self.matrix(x.device())?.0, self.channels);
+        let ends = (singular_values.first(), singular_values.last());
+        let condition = if let (Some(largest), Some(smallest)) = ends { largest / smallest } else { f64::NAN };
+        Ok(Health { condition: Some(condition), ..Default::default() })
     }
 
     fn multiply_adds(&self, input: ImageShape) -> u64 {

@@ -61,6 +61,14 @@ impl<E: Element, D: Device<E>> Permutation<E, D> {
     }
 }
 
+/// An order as a file has it: numbers that must be the channels, counted from 0, each once.
+pub(super) fn indexes(kind: &str, order: &[f64]) -> Result<Vec<usize>> {
+    // What is no whole number becomes one that no order has.
+    let index = |&k: &f64| if k.fract() == 0.0 && k >= 0.0 { k as usize } else { usize::MAX };
+    let forth: Vec<usize> = order.iter().map(index).collect();
+    inverted(kind, &forth).map(|_| forth)
+}
+
 /// The order that undoes `forth`.
 fn inverted(kind: &str, forth: &[usize]) -> Result<Vec<usize>> {
     let mut back = vec![usize::MAX; forth.len()];
@@ -115,7 +123,7 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Permutation<E, D> {
         if order.is_empty() {
             return Ok(());
         }
-        let forth: Vec<usize> = order.iter().map(|k| k.as_f64() as usize).collect();
+        let forth = indexes(self.kind, &order.iter().map(|k| k.as_f64()).collect::<Vec<_>>())?;
         self.back = inverted(self.kind, &forth)?;
         self.forth = forth;
         Ok(())

@@ -4,7 +4,7 @@ use super::common::{DataArgs, ModelArgs, print, print_json};
 use crate::Result;
 use crate::backend::{Cpu, Device, Element};
 use crate::flow::{Model, Registry};
-use crate::train::{DataName, Evaluation, evaluate};
+use crate::train::{DataName, Evaluation, Noise, evaluate};
 
 /// Bits/dim of a model on images: mean, standard error, and all that is needed to check them
 #[derive(Debug, clap::Args)]
@@ -16,6 +16,9 @@ pub struct Args {
     /// Noise draws averaged for each image
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     draws: u64,
+    /// Samples of noise in the importance-weighted bound, which is tighter the more there are; 1 is the plain bound
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    importance: u64,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -32,7 +35,8 @@ fn evaluation<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<Evalu
     let model = Model::load(&args.model.model, device, &Registry::default(), args.model.raw)?;
     let (images, set) = args.data.open(&model.file)?;
     let data = DataName { name: set.name, split: args.data.split_name().into(), fingerprint: images.fingerprint() };
-    let mut evaluation = evaluate(&model.flow, device, &images, data, (args.model.seed, args.draws))?;
+    let noise = Noise { seed: args.model.seed, draws: args.draws, importance: args.importance };
+    let mut evaluation = evaluate(&model.flow, device, &images, data, noise)?;
     evaluation.weights = if model.averaged { "averaged" } else { "raw" }.into();
     Ok(evaluation)
 }
@@ -40,7 +44,10 @@ fn evaluation<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<Evalu
 /// One line: the mean with its error, and what it is of.
 pub fn sentence(evaluation: &Evaluation) -> String {
     let Evaluation { bits_per_dim, standard_error, images, draws, non_finite, .. } = evaluation;
-    let draws = if *draws == 1 { "1 noise draw".to_owned() } else { format!("{draws} noise draws") };
+    let mut draws = if *draws == 1 { "1 noise draw".to_owned() } else { format!("{draws} noise draws") };
+    if evaluation.importance > 1 {
+        draws += &format!(", importance-weighted over {}", evaluation.importance);
+    }
     let mut text = format!(
         "{bits_per_dim:.3} ± {standard_error:.3} bits/dim ({images} images, {draws}, {} weights)",
         evaluation.weights

@@ -7,6 +7,7 @@ mod common;
 mod decode;
 mod encode;
 mod eval;
+mod inspect;
 mod interpolate;
 mod manipulate;
 mod plot;
@@ -40,6 +41,7 @@ enum Command {
     Check(check::Args),
     Train(train::Args),
     Eval(eval::Args),
+    Inspect(inspect::Args),
     Score(score::Args),
     Sample(sample::Args),
     Encode(encode::Args),
@@ -66,6 +68,7 @@ impl Cli {
             Command::Check(args) => check::run(&args),
             Command::Train(args) => train::run(&args),
             Command::Eval(args) => eval::run(&args),
+            Command::Inspect(args) => inspect::run(&args),
             Command::Score(args) => score::run(&args),
             Command::Sample(args) => sample::run(&args),
             Command::Encode(args) => encode::run(&args),

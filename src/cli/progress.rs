@@ -48,6 +48,11 @@ impl Progress {
                 }
             }
             Event::Step { record, images_per_second } => self.step(record, images_per_second),
+            Event::Strained { step, layer } => self.line(&format!(
+                "step {step}: warning: {} ({}) is strained: {}, {:.1} times its bound; inverting it loses digits. \
+                 Lower the learning rate, or set clip_gradient_norm",
+                layer.path, layer.kind, layer.strain.cause, layer.strain.ratio
+            )),
             Event::Tested { step, evaluation } => {
                 let (mean, error) = (evaluation.bits_per_dim, evaluation.standard_error);
                 self.line(&format!("step {step}: test {mean:.3} ± {error:.3} bits/dim ({} images)", evaluation.images));

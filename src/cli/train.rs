@@ -8,7 +8,11 @@ use crate::flow::{FlowFile, Registry};
 use crate::train::{Checkpoint, Outcome, RunFolder, Start, Trainer, open_data};
 use crate::{Error, Result};
 use clap::ValueEnum;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Train a flow: bits/dim, samples and a learning curve in a folder
 #[derive(Debug, clap::Args)]
@@ -97,7 +101,21 @@ fn train<E: Element, D: Device<E>>(
     let data = open_data(file, None)?;
     let registry = Registry::default();
     let mut progress = Progress::new(args.json, folder.path());
-    Trainer::new(device, file, &registry, data, folder, start)?.run(&mut |event| progress.show(event))
+    let stop = stop_on_interrupt()?;
+    let trainer = Trainer::new(device, file, &registry, data, folder, start)?.stoppable(&stop);
+    trainer.run(&mut |event| progress.show(event))
+}
+
+/// What Ctrl-C, or a request to terminate, raises. A second one ends the program at once: what was saved stays.
+fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first signal finds it still false.
+        flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))
+            .and_then(|_| flag::register(signal, Arc::clone(&stop)))
+            .map_err(|error| Error::Device(format!("Ctrl-C cannot be waited for: {error}")))?;
+    }
+    Ok(stop)
 }
 
 /// The file with the recipe as the command line changes it; the file itself if it changes nothing.

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::{DataSet, Images};
 use crate::error::{Error, Result};
+use crate::files::read;
 
 const TRAIN: [&str; 5] =
     ["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"];
@@ -38,9 +39,9 @@ fn read_batches(folder: &Path, names: &[&str]) -> Result<Images> {
     let (mut levels, mut labels) = (Vec::new(), Vec::new());
     for name in names {
         let path = folder.join(name);
-        let bytes = std::fs::read(&path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => missing(&path),
-            _ => Error::io(&path)(error),
+        let bytes = read(&path).map_err(|error| match error {
+            Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => missing(&path),
+            other => other,
         })?;
         if bytes.is_empty() || !bytes.len().is_multiple_of(RECORD) {
             let (records, rest) = (bytes.len() / RECORD, bytes.len() % RECORD);

@@ -41,6 +41,8 @@ impl<T: Display> Bound<T> {
 }
 
 const COUNT: Bound<usize> = Bound { expected: "a whole number of at least 1", holds: |&n| n >= 1 };
+/// Sizes whose products are computed: beyond it nothing could be allocated anyway.
+const SIZE: Bound<usize> = Bound { expected: "at most 1048576", holds: |&n| n <= 1 << 20 };
 const BITS: Bound<u32> = Bound { expected: "1 to 8 bits", holds: |n| matches!(n, 1..=8) };
 const BINS: Bound<u32> = Bound { expected: "2 to 256 bins", holds: |n| matches!(n, 2..=256) };
 const POSITIVE: Bound<f64> = Bound { expected: "a finite number above 0", holds: |&x| x > 0.0 && x.is_finite() };
@@ -51,6 +53,11 @@ const DECAY: Bound<f64> = Bound { expected: "a number from 0 to below 1", holds:
 
 pub fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     COUNT.read(deserializer)
+}
+
+pub fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let size = count(deserializer)?;
+    SIZE.check(&size).map(|()| size)
 }
 
 pub fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
@@ -79,6 +86,11 @@ pub fn optional_bins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
 
 pub fn optional_count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
     COUNT.read_optional(deserializer)
+}
+
+pub fn optional_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    let size = optional_count(deserializer)?;
+    size.as_ref().map_or(Ok(()), |size| SIZE.check(size)).map(|()| size)
 }
 
 pub fn optional_positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {

@@ -10,6 +10,7 @@ use super::{
     suggest::suggestion,
 };
 use crate::error::{Error, Result};
+use crate::files;
 
 /// The flows that come with the program: their names and texts.
 pub const BUILT_IN: [(&str, &str); 11] = [
@@ -80,7 +81,7 @@ pub(crate) fn find(path_or_name: &str, kind: FileKind, built_in: &[(&str, &str)]
     let path = Path::new(path_or_name);
     let FileKind { noun, what, .. } = kind;
     if path.exists() {
-        let bytes = std::fs::read(path).map_err(Error::io(path))?;
+        let bytes = files::read(path)?;
         return match String::from_utf8(bytes) {
             Ok(text) => Ok((path_or_name.to_owned(), text)),
             Err(_) => Err(Error::bad_file(path, format!("not {what} file: it is not text"))),

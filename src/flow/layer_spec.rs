@@ -90,7 +90,7 @@ pub struct InvertibleConv {
 #[serde(default, deny_unknown_fields)]
 pub struct AdditiveCoupling {
     /// See [`NetworkSpec::width`].
-    #[serde(deserialize_with = "bounds::count")]
+    #[serde(deserialize_with = "bounds::size")]
     pub width: usize,
     /// See [`NetworkSpec::edge_channel`].
     pub edge_channel: bool,
@@ -125,7 +125,7 @@ pub struct AffineCoupling {
     /// How the network's output becomes a scale. Default `Sigmoid`; the paper has `Exp`.
     pub scale: ScaleMap,
     /// See [`NetworkSpec::width`].
-    #[serde(deserialize_with = "bounds::count")]
+    #[serde(deserialize_with = "bounds::size")]
     pub width: usize,
     /// See [`NetworkSpec::edge_channel`].
     pub edge_channel: bool,

@@ -8,8 +8,10 @@ use super::{Flow, FlowFile, Registry};
 use crate::backend::{Device, Element, Initializer, ParameterGradients, Parameters};
 use crate::{Error, Result, files};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::collections::{BTreeMap, HashMap};
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// The version of the format that this program writes.
@@ -46,11 +48,14 @@ pub fn write_tensors<E: Element>(
 /// # Errors
 /// [`Error::Io`] if it cannot be read, [`Error::BadFile`] if it is not such a file.
 pub fn read_tensors<E: Element, M: DeserializeOwned>(path: &Path) -> Result<(BTreeMap<String, HostTensor<E>>, M)> {
-    let bytes = std::fs::read(path).map_err(Error::io(path))?;
+    let bytes = files::read(path)?;
     let bad = |reason: String| Error::bad_file(path, reason);
     let (_, header) =
         SafeTensors::read_metadata(&bytes).map_err(|error| bad(format!("not a safetensors file: {error}")))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|error| bad(format!("not a safetensors file: {error}")))?;
+    if let Some(name) = name_twice(&bytes) {
+        return Err(bad(format!("tensor `{name}` is there twice")));
+    }
     let metadata = header.metadata().as_ref().and_then(|metadata| metadata.get("flowstone"));
     let metadata = metadata.ok_or_else(|| bad("a safetensors file, but not one of Flowstone's".into()))?;
     let version: Version =
@@ -70,6 +75,38 @@ pub fn read_tensors<E: Element, M: DeserializeOwned>(path: &Path) -> Result<(BTr
         tensors.insert(name, (view.shape().to_vec(), values));
     }
     Ok((tensors, metadata))
+}
+
+/// A name that a safetensors header has twice: JSON allows it, and readers would take either.
+fn name_twice(bytes: &[u8]) -> Option<String> {
+    struct Names(Option<String>);
+
+    impl<'de> Deserialize<'de> for Names {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+            deserializer.deserialize_map(Names(None))
+        }
+    }
+
+    impl<'de> Visitor<'de> for Names {
+        type Value = Self;
+
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str("tensors by name")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self, A::Error> {
+            let (mut seen, mut twice) = (HashSet::new(), None);
+            while let Some((name, _)) = map.next_entry::<String, IgnoredAny>()? {
+                twice = if seen.contains(&name) { Some(name.clone()) } else { twice };
+                seen.insert(name);
+            }
+            Ok(Self(twice))
+        }
+    }
+
+    let (length, rest) = bytes.split_first_chunk()?;
+    let header = rest.get(..usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+    serde_json::from_slice::<Names>(header).ok()?.0
 }
 
 #[derive(Deserialize)]
@@ -129,7 +166,7 @@ impl<E: Element, D: Device<E>> Model<E, D> {
             tensors.extend(raw_tensors);
         }
         flow.fill(device, &path, tensors)?;
-        flow.prepare(device)?;
+        flow.prepare(device).map_err(unusable(&path))?;
         Ok(Self { flow, file, averaged: metadata.averaged && !raw, metadata })
     }
 }
@@ -237,6 +274,14 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             averaged: averages.is_some(),
         };
         write_tensors(path, &tensors, &metadata)
+    }
+}
+
+/// The error of a file whose tensors are of the right shapes, and whose layers cannot be computed with.
+pub(crate) fn unusable(path: &Path) -> impl Fn(Error) -> Error {
+    move |error| match error {
+        Error::Shape { .. } | Error::Singular { .. } => Error::bad_file(path, error.to_string()),
+        other => other,
     }
 }
 

@@ -14,14 +14,14 @@ pub struct Recipe {
     /// The data, as the command line names it, such as `"digits"` or `"cifar10:DIR"`. Default none: it must be given.
     pub data: Option<String>,
     /// The data's images are shrunk by this whole factor in each direction, by averaging. Default 1.
-    #[serde(deserialize_with = "bounds::count")]
+    #[serde(deserialize_with = "bounds::size")]
     pub shrink: usize,
     /// What is done with images that are not of the flow's size, after shrinking. Default `Exact`.
     pub fit: Fit,
     /// What is done at random to training images. Default `Off`; the reference code has `Standard()` on CIFAR-10.
     pub augmentation: Augmentation,
     /// Images in a batch. Default 64; the paper's CIFAR-10 runs have 8 workers of 64.
-    #[serde(deserialize_with = "bounds::count")]
+    #[serde(deserialize_with = "bounds::size")]
     pub batch: usize,
     /// How long to train. Default: until stopped.
     pub length: Option<Length>,
@@ -37,7 +37,7 @@ pub struct Recipe {
     /// The running mean of the weights. Default `Polyak()`.
     pub averaging: Averaging,
     /// Images of the data-dependent initialisation. Default 256.
-    #[serde(deserialize_with = "bounds::count")]
+    #[serde(deserialize_with = "bounds::size")]
     pub initialization_images: usize,
     /// The largest L2 norm of the gradient of all parameters together; a longer one is shortened. Default none.
     #[serde(deserialize_with = "bounds::optional_positive")]

@@ -119,7 +119,7 @@ pub struct GaussianPrior {
     /// Whether mean and standard deviation are learned, else 0 and 1. Default true, as in every published run.
     pub learned: bool,
     /// How many classes of images there are, each with a mean and standard deviation of its own. Default none.
-    #[serde(deserialize_with = "bounds::optional_count")]
+    #[serde(deserialize_with = "bounds::optional_size")]
     pub classes: Option<usize>,
     /// Whether a linear classifier on the last latent is trained along. Default false.
     pub classifier: bool,

@@ -17,7 +17,7 @@ use super::{Net, ZeroConv};
 use crate::Result;
 use crate::backend::kernels::{HiddenGradients, HiddenLayers, Operand};
 use crate::backend::{Buffer, Device, Element, Image, Initializer, Parameter, ParameterGradients, Parameters};
-use crate::bijector::{Bijector, Kept};
+use crate::bijector::{Bijector, Health, Kept};
 use crate::bijectors::ActNorm;
 
 /// What can be chosen about a [`ConvNet`]; the reference code's choices by default.
@@ -263,6 +263,16 @@ impl<E: Element, D: Device<E>> Net<E, D> for ConvNet<E, D> {
             }
         }
         self.conv3.prepare(device)
+    }
+
+    fn gains(&self, device: &D) -> Result<Option<(f64, f64)>> {
+        let mut health = Health { gains: self.conv3.gains(device)?, ..Default::default() };
+        for norm in [&self.norm1, &self.norm2] {
+            if let Norm::ActNorm(actnorm) = norm {
+                health = health.and(Health { gains: actnorm.scales(device)?, ..Default::default() });
+            }
+        }
+        Ok(health.gains)
     }
 
     fn multiply_adds_per_pixel(&self) -> u64 {

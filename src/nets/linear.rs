@@ -9,7 +9,7 @@
 use super::Net;
 use crate::backend::kernels::{MemoryKernel, Operand};
 use crate::backend::{Buffer, Device, Element, Image, ImageShape, Initializer, Parameter, ParameterGradients};
-use crate::bijector::Kept;
+use crate::bijector::{Kept, range};
 use crate::{Result, parameters};
 
 /// A linear map that starts at zero.
@@ -81,6 +81,10 @@ impl<E: Element, D: Device<E>> Net<E, D> for Linear<E, D> {
         let (size, weight) = ((x.rows(), self.output, self.input), Operand::Transposed(self.weight.data()));
         device.product(size, Operand::Plain(g.data()), weight, d_x.data_mut(), false)?;
         Ok(d_x)
+    }
+
+    fn gains(&self, device: &D) -> Result<Option<(f64, f64)>> {
+        Ok(range(device.download(&self.gain)?.into_iter().map(E::as_f64)))
     }
 
     fn prepare(&mut self, device: &D) -> Result<()> {

@@ -45,6 +45,11 @@ pub trait Net<E: Element, D: Device<E>>: Parameters<E, D> + Send + Sync {
         Ok(())
     }
 
+    /// The smallest and the largest factor that its gains and actnorms multiply a channel by, if it has any.
+    fn gains(&self, _device: &D) -> Result<Option<(f64, f64)>> {
+        Ok(None)
+    }
+
     /// Multiplications with additions of its matrix products, per pixel.
     fn multiply_adds_per_pixel(&self) -> u64 {
         0

@@ -14,7 +14,7 @@
 use super::Net;
 use crate::backend::kernels::{MemoryKernel, Operand};
 use crate::backend::{Buffer, Device, Element, Image, Initializer, Parameter, ParameterGradients};
-use crate::bijector::Kept;
+use crate::bijector::{Kept, range};
 use crate::{Result, parameters};
 
 /// A 3×3 convolution that starts at zero.
@@ -137,6 +137,10 @@ impl<E: Element, D: Device<E>> Net<E, D> for ZeroConv<E, D> {
     ) -> Result<Image<E, D>> {
         let (y, x) = (kept.pop()?, kept.pop()?);
         self.gradient(&x, &y, g, grads)
+    }
+
+    fn gains(&self, device: &D) -> Result<Option<(f64, f64)>> {
+        Ok(range(device.download(&self.gain)?.into_iter().map(E::as_f64)))
     }
 
     fn prepare(&mut self, device: &D) -> Result<()> {

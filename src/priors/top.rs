@@ -28,7 +28,7 @@ use crate::backend::kernels::{CouplingForm, CouplingLayout, CouplingMap};
 use crate::backend::{
     Device, Element, Image, ImageShape, Initializer, Parameter, ParameterGradients, Parameters, PerSample,
 };
-use crate::bijector::{Bijector, Cotangent, Kept};
+use crate::bijector::{Bijector, Cotangent, Health, Kept};
 use crate::nets::{Linear, Net, ZeroConv};
 use crate::{Error, Result};
 
@@ -178,6 +178,22 @@ impl<E: Element, D: Device<E>> TopPrior<E, D> {
         Ok((y, g))
     }
 
+    /// How near it is to where its inverse loses digits; the largest `|ln σ|` is that of the images' classes.
+    ///
+    /// # Errors
+    /// As [`TopPrior::standardize`].
+    pub fn health(&self, x: &Image<E, D>, labels: Option<&[usize]>) -> Result<Health> {
+        let form = self.form(x)?;
+        if self.is_standard_normal() {
+            return Ok(Health::default());
+        }
+        let h = self.moments(x.device(), x.batch(), labels)?.h.to_host()?;
+        let gains = |net: Option<&dyn Net<E, D>>| net.map_or(Ok(None), |net| net.gains(x.device()));
+        let of_conv = Health { gains: gains(self.conv.as_ref().map(|conv| conv as _))?, ..Default::default() };
+        let of_class = Health { gains: gains(self.classes.as_ref().map(|(_, net)| net as _))?, ..Default::default() };
+        Ok(Health { log_scale: form.largest_log_scale(&h), ..of_conv.and(of_class) })
+    }
+
     /// Called after parameters change and before anything else is.
     ///
     /// # Errors
@@ -281,6 +297,10 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for LabelledTop<E, D> {
         grads: &mut ParameterGradients<E, D>,
     ) -> Result<(Image<E, D>, Image<E, D>)> {
         self.prior.pull_back_given(y, self.labels.as_deref(), cotangent, grads)
+    }
+
+    fn health(&self, x: &Image<E, D>) -> Result<Health> {
+        self.prior.health(x, self.labels.as_deref())
     }
 
     fn prepare(&mut self, device: &D) -> Result<()> {

@@ -1,12 +1,15 @@
 //! Checkpoints: the whole state of a run, to go on from exactly.
 
 use super::OptimizerState;
-use crate::Result;
 use crate::backend::{Device, Element, ParameterGradients};
-use crate::flow::{Flow, FlowFile, read_tensors, write_tensors};
+use crate::flow::{Flow, FlowFile, read_tensors, unusable, write_tensors};
+use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// More steps than any run makes: beyond it, images could not be numbered.
+const MOST_STEPS: u64 = 1 << 40;
 
 /// What a checkpoint says beside its tensors. Tensors are the model's names after `raw.` (weights), `first.` and
 /// `second.` (the optimizer's moments) and `average.`.
@@ -63,6 +66,11 @@ impl Checkpoint {
     /// [`Error::Io`](crate::Error::Io) and [`Error::BadFile`](crate::Error::BadFile) if it is not a checkpoint.
     pub fn read<E: Element>(path: &Path) -> Result<(Self, FlowFile, CheckpointTensors<E>)> {
         let (tensors, checkpoint): (_, Self) = read_tensors::<E, _>(path)?;
+        if checkpoint.step > MOST_STEPS || checkpoint.updates > checkpoint.step {
+            let Self { step, updates, .. } = checkpoint;
+            let reason = format!("says {updates} updates in {step} steps, which no run has made");
+            return Err(Error::bad_file(path, reason));
+        }
         let file = FlowFile::parse(checkpoint.name.clone(), checkpoint.flow.clone())?;
         Ok((checkpoint, file, CheckpointTensors(tensors)))
     }
@@ -97,6 +105,6 @@ impl<E: Element> CheckpointTensors<E> {
         if let Some(average) = average {
             flow.fill_beside(device, path, average, self.part("average"))?;
         }
-        flow.prepare(device)
+        flow.prepare(device).map_err(unusable(path))
     }
 }

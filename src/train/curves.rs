@@ -85,6 +85,7 @@ impl Points {
                 Record::Step(at) => points.train.push((place(at.step, at.epoch)?, at.train_bits_per_dim)),
                 Record::Validation(at) => points.validation.push(held_out(&at)?),
                 Record::Interim(at) => points.interim.push(held_out(&at)?),
+                Record::Health(_) => {}
                 Record::Test(at) => points.test.push(held_out(&at)?),
             }
         }

@@ -1,6 +1,8 @@
 //! `metrics.jsonl`: one record a line, and nothing in it that depends on the clock.
 
 use super::Evaluation;
+use crate::bijector::{Health, larger};
+use crate::flow::LayerHealth;
 use crate::{Error, Result, files};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -52,6 +54,54 @@ pub struct ValidationRecord {
     pub evaluation: Evaluation,
 }
 
+/// The health of a flow's layers during training, on a few images: the worst of each figure, and of the layers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HealthRecord {
+    /// After this step.
+    pub step: u64,
+    /// Passes over the training data so far.
+    pub epoch: f64,
+    /// The path of the layer that is nearest to its bound.
+    pub layer: String,
+    /// Its figure over its bound.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub strain: f64,
+    /// Its figure, in words.
+    pub cause: String,
+    /// The largest condition number of any W; none without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<f64>,
+    /// The smallest and the largest scale of any actnorm; none without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scales: Option<(f64, f64)>,
+    /// The largest `|ln scale|` of any coupling or prior; none without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_scale: Option<f64>,
+    /// The largest error of any layer's own round trip.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub round_trip: f64,
+}
+
+impl HealthRecord {
+    /// The record of a flow's layers; none of no layers.
+    pub fn of(step: u64, epoch: f64, layers: &[LayerHealth]) -> Option<Self> {
+        let worst = layers.iter().reduce(|a, b| if b.strain.ratio > a.strain.ratio { b } else { a })?;
+        let health = layers.iter().fold(Health::default(), |all, layer| all.and(layer.health));
+        let finite = |value: &f64| value.is_finite();
+        Some(Self {
+            step,
+            epoch,
+            layer: worst.path.clone(),
+            strain: worst.strain.ratio,
+            cause: worst.strain.cause.clone(),
+            condition: health.condition.filter(finite),
+            scales: health.scales.filter(|(smallest, largest)| smallest.is_finite() && largest.is_finite()),
+            log_scale: health.log_scale.filter(finite),
+            round_trip: layers.iter().fold(0.0, |worst, layer| larger(layer.round_trip, worst)),
+        })
+    }
+}
+
 /// A line of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
@@ -60,6 +110,8 @@ pub enum Record {
     Step(StepRecord),
     /// An evaluation on held-out images.
     Validation(ValidationRecord),
+    /// The health of the layers.
+    Health(HealthRecord),
     /// An evaluation on test images along the way.
     Interim(ValidationRecord),
     /// The evaluation on the test set at the end.
@@ -70,6 +122,7 @@ impl Record {
     fn step(&self) -> u64 {
         match self {
             Self::Step(record) => record.step,
+            Self::Health(record) => record.step,
             Self::Validation(record) | Self::Interim(record) | Self::Test(record) => record.step,
         }
     }
@@ -103,6 +156,14 @@ impl Metrics {
     pub fn append(&mut self, record: &Record) -> Result<()> {
         self.file.write_all(line(record)?.as_bytes()).map_err(Error::io(&self.path))
     }
+
+    /// Waits until the records are on the disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if they cannot be written.
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync_data().map_err(Error::io(&self.path))
+    }
 }
 
 /// A record as a line of JSON; what is not finite becomes null.
@@ -122,7 +183,7 @@ pub fn read_metrics(path: &Path) -> Result<Vec<Record>> {
 
 /// Records with the lines they stand on. A last line that was cut off is left out.
 pub(super) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<(T, String)>> {
-    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    let text = files::read_text(path)?;
     let mut records = Vec::new();
     for (number, line) in text.split_inclusive('\n').enumerate() {
         match serde_json::from_str(line) {

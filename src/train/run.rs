@@ -5,7 +5,7 @@ use crate::backend::{Device, Element};
 use crate::flow::Flow;
 use crate::noise::{NoiseKey, Purpose};
 use crate::plot::{Figure, Sheet};
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 use rand::Rng;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -53,7 +53,12 @@ impl RunFolder {
         let lock_path = path.join(".lock");
         let lock = File::create(&lock_path).map_err(Error::io(&lock_path))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_path_buf(), _lock: lock }),
+            Ok(()) => {
+                for folder in [path.to_path_buf(), path.join("samples")].iter().filter(|folder| folder.is_dir()) {
+                    files::remove_leftovers(folder)?;
+                }
+                Ok(Self { path: path.to_path_buf(), _lock: lock })
+            }
             Err(TryLockError::WouldBlock) => {
                 Err(Error::Usage(format!("another process is training in {}", path.display())))
             }

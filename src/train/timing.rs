@@ -1,7 +1,7 @@
 //! `timing.jsonl`: what of a run depends on the clock and the machine, one line a step.
 
 use super::metrics::{line, read_lines};
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -32,6 +32,19 @@ impl Timing {
         let path = folder.join(NAME);
         let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io(&path))?;
         file.write_all(line(self)?.as_bytes()).map_err(Error::io(&path))
+    }
+}
+
+/// Drops a last line that was cut off, so that the next one stands by itself.
+pub(super) fn drop_cut_off_line(folder: &Path) -> Result<()> {
+    let path = folder.join(NAME);
+    if !path.exists() {
+        return Ok(());
+    }
+    let text = files::read_text(&path)?;
+    match text.rfind('\n').map_or(0, |end| end + 1) {
+        end if end < text.len() => files::write_atomically(&path, &text.as_bytes()[..end]),
+        _ => Ok(()),
     }
 }
 

@@ -1,23 +1,30 @@
 //! The training loop.
 
 use super::evaluate::expect_images;
+use super::inspect::{midpoints, some_labels};
 use super::optimizer::{add_to_average, swap_weights};
 use super::resident::PeakMemory;
-use super::timing::{Timing, read_timing};
+use super::timing::{Timing, drop_cut_off_line, read_timing};
 use super::{
-    Checkpoint, DataName, Evaluation, Metrics, OptimizerState, Record, RunFolder, StepRecord, ValidationRecord,
-    evaluate, read_metrics,
+    Checkpoint, DataName, Evaluation, HealthRecord, Metrics, OptimizerState, Record, RunFolder, StepRecord,
+    ValidationRecord, evaluate, read_metrics,
 };
 use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Initializer, ParameterGradients, Parameters};
 use crate::data::{Augment, DataSet, Images, permutation};
 use crate::flow::spec::{Augmentation, Length, Memory, Recipe, Shifts};
-use crate::flow::{Batch, Dequantize, Flow, FlowFile, GradientOutcome, Model, Registry, dequantize};
+use crate::flow::{
+    Batch, Dequantize, Flow, FlowFile, GradientOutcome, LayerHealth, Model, Registry, default_drift_bound, dequantize,
+};
 use crate::noise::{NoiseKey, Purpose};
 use crate::{Error, Result};
 use serde::Serialize;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
+
+/// Images whose way through the layers is looked at when a run is saved.
+const EXAMINED: usize = 8;
 
 /// Where a run's weights come from.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +66,13 @@ pub enum Event<'a> {
         evaluation: &'a Evaluation,
         /// Whether none before was better.
         best: bool,
+    },
+    /// A layer is past a bound: its inverse loses more digits than training by inversion can spare.
+    Strained {
+        /// After this step.
+        step: u64,
+        /// Its figures.
+        layer: &'a LayerHealth,
     },
     /// The flow was evaluated on test images along the way.
     Tested {
@@ -109,6 +123,8 @@ pub struct Trainer<'a, E: Element, D: Device<E>> {
     best: Option<(f64, u64)>,
     /// Seconds of training steps, those of earlier processes included.
     seconds: f64,
+    /// Raised by whoever wants the run to stop.
+    stop: Option<&'a AtomicBool>,
 }
 
 impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
@@ -165,6 +181,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             total,
             best,
             seconds,
+            stop: None,
         };
         match start {
             Start::Fresh => trainer.initialize()?,
@@ -181,6 +198,13 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             return Err(Error::Usage(message));
         }
         Ok(trainer)
+    }
+
+    /// Lets the run be stopped: once `stop` is true, it ends after the step it is in, with all of its state saved.
+    #[must_use]
+    pub fn stoppable(mut self, stop: &'a AtomicBool) -> Self {
+        self.stop = Some(stop);
+        self
     }
 
     /// The flow as it is, with the optimizer's weights.
@@ -239,11 +263,16 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
     ///
     /// # Errors
     /// [`Error::NonFinite`] with the layer, when the loss is not a number; [`Error::Io`] if something cannot be
-    /// written. What was saved stays.
+    /// written; [`Error::Stopped`] if it was asked to stop, and can go on. What was saved stays.
     pub fn run(mut self, watch: &mut dyn FnMut(Event)) -> Result<Outcome> {
         let recipe = self.recipe();
+        if self.step == 0 {
+            // Before anything else: a run that is killed at once can go on, from here.
+            self.save_checkpoint()?;
+        }
         crate::files::write_atomically(self.folder.file("flow.ron"), self.file.text.as_bytes())?;
         let mut metrics = Metrics::open(&self.folder.file("metrics.jsonl"), self.step)?;
+        drop_cut_off_line(self.folder.path())?;
         let train_images = self.data.train.len();
         let every = |length: Length| length.steps(recipe.batch, train_images).round().max(1.0) as u64;
         let (validate_every, test_every) = (every(recipe.validate_every), recipe.test_every.map(every));
@@ -273,7 +302,15 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             }
             if saves {
                 self.validate(&mut metrics, watch)?;
-                self.save()?;
+                self.examine(&mut metrics, watch)?;
+                self.save(&metrics)?;
+            }
+            if self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) && !self.is_over() {
+                if !saves {
+                    self.save(&metrics)?;
+                }
+                let (step, folder) = (self.step, self.folder.path().display().to_string());
+                return Err(Error::Stopped { step, folder });
             }
             if tests || saves {
                 peak.restart();
@@ -438,9 +475,27 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         self.flow.save(&self.device, &self.folder.file(name), self.file, self.step, average)
     }
 
-    /// Writes model, checkpoint and curve.
-    fn save(&self) -> Result<()> {
+    /// Records the health of the layers on the first images to train on, and tells of one that is past its bound.
+    fn examine(&mut self, metrics: &mut Metrics, watch: &mut dyn FnMut(Event)) -> Result<()> {
+        let images = self.data.train.select(0..EXAMINED.min(self.data.train.len()))?;
+        let (x, labels) = (midpoints(&self.flow, &self.device, &images)?, some_labels(&self.flow, &images));
+        let layers = self.flow.layer_health(x, labels.as_deref())?;
+        let Some(record) = HealthRecord::of(self.step, self.epoch(), &layers) else { return Ok(()) };
+        if let Some(layer) = layers.iter().find(|layer| layer.path == record.layer && layer.strain.ratio > 1.0) {
+            watch(Event::Strained { step: self.step, layer });
+        }
+        metrics.append(&Record::Health(record))
+    }
+
+    /// Writes model, checkpoint and curve, once the records so far are on the disk.
+    fn save(&self, metrics: &Metrics) -> Result<()> {
+        metrics.sync()?;
         self.save_model("model.safetensors")?;
+        self.save_checkpoint()?;
+        self.folder.draw_curve(&self.file.name)
+    }
+
+    fn save_checkpoint(&self) -> Result<()> {
         let checkpoint = Checkpoint {
             version: crate::flow::FORMAT_VERSION,
             name: self.file.name.clone(),
@@ -451,8 +506,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         };
         let path = self.folder.file("checkpoint.safetensors");
         let average = self.average.as_ref().map(|(_, average)| average);
-        checkpoint.save(&path, &self.device, &self.flow, &self.optimizer, average)?;
-        self.folder.draw_curve(&self.file.name)
+        checkpoint.save(&path, &self.device, &self.flow, &self.optimizer, average)
     }
 
     fn finish(mut self, mut metrics: Metrics, tally: &Tally) -> Result<Outcome> {
@@ -489,12 +543,6 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             folder,
         })
     }
-}
-
-/// The largest drift that is let pass: three times the root of the precision, where errors in the rebuilt
-/// activations are still small beside the noise of a gradient.
-fn default_drift_bound<E: Element>() -> f64 {
-    3.0 * E::epsilon().as_f64().sqrt()
 }
 
 /// Sums over the steps of this process.

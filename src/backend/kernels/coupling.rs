@@ -100,6 +100,27 @@ impl CouplingForm {
     pub fn changed(&self) -> usize {
         self.shape.channels - self.start
     }
+
+    /// The largest `|ln scale|` that the network's output `h` gives an element, in f64; none where there is no scale.
+    pub fn largest_log_scale<E: Element>(&self, h: &[E]) -> Option<f64> {
+        let (channels, changed) = (2 * self.changed(), self.changed());
+        let is_b = |i: usize| match self.layout {
+            CouplingLayout::Interleaved => i % 2 == 1,
+            CouplingLayout::Halves => i % channels >= changed,
+        };
+        let log_scale = |b: f64| match self.map {
+            CouplingMap::Additive => 0.0,
+            CouplingMap::Sigmoid => (b + 2.0).min(0.0) - (-(b + 2.0).abs()).exp().ln_1p(),
+            CouplingMap::Exp => b,
+            CouplingMap::ClampedTanh { bound } => bound * (b / bound).tanh(),
+            CouplingMap::Standardize => -b,
+        };
+        if self.map == CouplingMap::Additive {
+            return None;
+        }
+        let b = h.iter().enumerate().filter(|(i, _)| is_b(*i)).map(|(_, b)| b.as_f64());
+        b.map(|b| log_scale(b).abs()).reduce(|a, b| if a.is_nan() || a > b { a } else { b })
+    }
 }
 
 /// The element-wise half of a coupling. The network's output `h` may be of one image only, and then serves all.

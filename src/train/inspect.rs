@@ -1,0 +1,111 @@
+//! The health of a model: its layers' figures, and how well images come back, in both precisions.
+
+use super::DataName;
+use super::evaluate::expect_images;
+use crate::backend::kernels::MemoryKernel;
+use crate::backend::{Device, Element, Image};
+use crate::data::Images;
+use crate::flow::{Dequantize, Flow, LayerHealth, Model, Registry, RoundTrip, Verdict, dequantize};
+use crate::{Error, Result};
+use serde::Serialize;
+use std::path::Path;
+
+/// How far outside their range images are looked at: ten times as far from grey, x in [−5, 5].
+const OUT_OF_RANGE: f64 = 10.0;
+
+/// How images come back in one precision.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Probes {
+    /// Images of the data, each grey level at the middle of its bin.
+    pub real: RoundTrip,
+    /// The same ten times as far from grey, as a layer meets them that an earlier one sends astray.
+    pub out_of_range: RoundTrip,
+}
+
+/// A model's health.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Inspection {
+    /// What the figures come to, for f32: the precision of training.
+    pub verdict: Verdict,
+    /// The name of the flow file.
+    pub flow: String,
+    /// Steps trained.
+    pub step: u64,
+    /// `averaged` or `raw`.
+    pub weights: String,
+    /// Which images.
+    pub data: DataName,
+    /// How many of them.
+    pub images: usize,
+    /// In f32.
+    pub f32: Probes,
+    /// The same weights in f64.
+    pub f64: Probes,
+    /// The figures of every layer in f32, from the image to the top prior.
+    pub layers: Vec<LayerHealth>,
+}
+
+/// Inspects a model on images.
+///
+/// # Errors
+/// As [`Model::load`]; [`Error::Usage`] if the images are not the flow's, or there are none.
+pub fn inspect<D: Device<f32> + Device<f64>>(
+    path: &Path,
+    device: &D,
+    registries: (&Registry<f32, D>, &Registry<f64, D>),
+    raw: bool,
+    (images, data): (&Images, DataName),
+) -> Result<Inspection> {
+    let single: Model<f32, D> = Model::load(path, device, registries.0, raw)?;
+    let double: Model<f64, D> = Model::load(path, device, registries.1, raw)?;
+    expect_images(&single.flow, images)?;
+    if images.is_empty() {
+        return Err(Error::Usage("nothing to inspect with: no images".into()));
+    }
+    let labels = some_labels(&single.flow, images);
+    let layers = single.flow.layer_health(midpoints(&single.flow, device, images)?, labels.as_deref())?;
+    let (in_f32, in_f64) = (
+        probes(&single.flow, device, images, labels.as_deref())?,
+        probes(&double.flow, device, images, labels.as_deref())?,
+    );
+    Ok(Inspection {
+        verdict: Verdict::of::<f32>(&layers, &in_f32.real),
+        flow: single.file.name,
+        step: single.metadata.step,
+        weights: if single.averaged { "averaged" } else { "raw" }.into(),
+        data,
+        images: images.len(),
+        f32: in_f32,
+        f64: in_f64,
+        layers,
+    })
+}
+
+/// Images at the middle of their bins.
+pub(super) fn midpoints<E: Element, D: Device<E>>(
+    flow: &Flow<E, D>,
+    device: &D,
+    images: &Images,
+) -> Result<Image<E, D>> {
+    let all: Vec<usize> = (0..images.len()).collect();
+    let (levels, numbers) = (images.gather(&all), 0..images.len() as u64);
+    dequantize(device, flow.image_shape(), flow.bins(), &levels, numbers, Dequantize::Midpoint)
+}
+
+/// The images' classes, for a flow that needs them; the first class where they have none.
+pub(super) fn some_labels<E: Element, D: Device<E>>(flow: &Flow<E, D>, images: &Images) -> Option<Vec<usize>> {
+    let all: Vec<usize> = (0..images.len()).collect();
+    flow.classes().map(|_| images.labels_of(&all).unwrap_or_else(|| vec![0; images.len()]))
+}
+
+fn probes<E: Element, D: Device<E>>(
+    flow: &Flow<E, D>,
+    device: &D,
+    images: &Images,
+    labels: Option<&[usize]>,
+) -> Result<Probes> {
+    let x = midpoints(flow, device, images)?;
+    let mut far = x.clone();
+    MemoryKernel::<E>::scale(device, far.data_mut(), OUT_OF_RANGE)?;
+    Ok(Probes { real: flow.round_trip(x, labels)?, out_of_range: flow.round_trip(far, labels)? })
+}

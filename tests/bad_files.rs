@@ -1,0 +1,391 @@
+//! Files that lie: each is one error that names the file and its fault. None panics, hangs or takes memory on a
+//! header's word.
+
+use flowstone::backend::Cpu;
+use flowstone::data;
+use flowstone::flow::{FlowFile, Model, Registry};
+use flowstone::train::{Checkpoint, read_metrics};
+use flowstone::{Error, Result};
+use safetensors::tensor::{Dtype, TensorView};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::Path;
+
+const FLOW: &str = "Flow(image: (height: 2, width: 2, channels: 1), layers: [
+    Squeeze(), ActNorm(), InvertibleConv(), Shuffle(), InvertibleConv(weight: LU), AffineCoupling(width: 2)])";
+
+/// Tensors of a file that is to be wrong in one way.
+type Tensors = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
+
+fn bytes_of(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+/// A right model's tensors.
+fn tensors() -> Tensors {
+    let device = Cpu::default();
+    let file = FlowFile::parse("small.ron", FLOW).unwrap();
+    let initializer = flowstone::backend::Initializer::new(&device, 1);
+    let flow = flowstone::flow::Flow::<f32, Cpu>::build(&file, &Registry::default(), &initializer).unwrap();
+    let tensors = flow.tensors(&device).unwrap();
+    tensors.into_iter().map(|(name, (shape, values))| (name, (Dtype::F32, shape, bytes_of(&values)))).collect()
+}
+
+fn metadata() -> Value {
+    json!({ "version": 1, "name": "small.ron", "flow": FLOW, "step": 3, "averaged": false })
+}
+
+fn file(tensors: &Tensors, metadata: &Value) -> Vec<u8> {
+    let views = tensors
+        .iter()
+        .map(|(name, (dtype, shape, bytes))| (name.as_str(), TensorView::new(*dtype, shape.clone(), bytes).unwrap()));
+    let metadata = HashMap::from([("flowstone".to_owned(), metadata.to_string())]);
+    safetensors::serialize(views, Some(metadata)).unwrap()
+}
+
+/// A file of a header and data, whatever they say.
+fn with_header(header: &str, data: &[u8]) -> Vec<u8> {
+    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), data].concat()
+}
+
+/// A right model but for one tensor.
+fn with(name: &str, change: impl Fn(&mut (Dtype, Vec<usize>, Vec<u8>))) -> Vec<u8> {
+    let mut tensors = tensors();
+    change(tensors.get_mut(name).unwrap());
+    file(&tensors, &metadata())
+}
+
+fn with_values(name: &str, values: &[f32]) -> Vec<u8> {
+    with(name, |tensor| tensor.2 = bytes_of(values))
+}
+
+/// A right model but for one thing that it says of itself.
+fn saying(key: &str, value: Value) -> Vec<u8> {
+    let mut says = metadata();
+    says[key] = value;
+    file(&tensors(), &says)
+}
+
+/// The message of a refusal, which is of wrong input and names the file.
+fn refusal<T>(result: Result<T>, path: &Path) -> String {
+    let Err(error) = result else { panic!("{} was read", path.display()) };
+    assert!(error.is_input(), "{error}");
+    let message = error.to_string();
+    assert!(matches!(error, Error::FlowFile(_)) || message.contains(path.to_str().unwrap()), "{message}");
+    message
+}
+
+/// Reads each file as what it is not, and compares what is said.
+fn refused<T>(table: Vec<(&str, Vec<u8>, &str)>, read: impl Fn(&Path) -> Result<T>) {
+    let folder = tempfile::tempdir().unwrap();
+    for (what, bytes, words) in table {
+        let path = folder.path().join("bad");
+        fs::write(&path, bytes).unwrap();
+        let message = refusal(read(&path), &path);
+        assert!(message.contains(words), "{what}: {message}");
+    }
+}
+
+fn load(path: &Path) -> Result<Model<f32, Cpu>> {
+    Model::load(path, &Cpu::default(), &Registry::default(), false)
+}
+
+#[test]
+fn a_right_model_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("good");
+    fs::write(&path, file(&tensors(), &metadata())).unwrap();
+    load(&path).unwrap();
+}
+
+#[test]
+fn models() {
+    let right = file(&tensors(), &metadata());
+    let cut = |share: f64| right[..(share * right.len() as f64) as usize].to_vec();
+    let nested = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    let entry = |name: &str, shape: &str, end: u64| {
+        format!("\"{name}\":{{\"dtype\":\"F32\",\"shape\":{shape},\"data_offsets\":[0,{end}]}}")
+    };
+    let header = |entries: &[String]| {
+        let says = Value::String(metadata().to_string());
+        format!("{{\"__metadata__\":{{\"flowstone\":{says}}},{}}}", entries.join(","))
+    };
+    refused(
+        vec![
+            ("nothing", vec![], "not a safetensors file"),
+            ("text", b"hello, this is no model".to_vec(), "not a safetensors file"),
+            ("cut in its header", cut(0.1), "not a safetensors file"),
+            ("cut in its tensors", cut(0.9), "not a safetensors file"),
+            ("a header of 2^60 bytes", [&(1_u64 << 60).to_le_bytes()[..], b"{}"].concat(), "not a safetensors file"),
+            ("a header longer than the file", [&9999_u64.to_le_bytes()[..], b"{}"].concat(), "not a safetensors file"),
+            ("deep nesting in the header", with_header(&nested, b""), "not a safetensors file"),
+            (
+                "a tensor of 2^60 numbers",
+                with_header(&header(&[entry("a", "[1073741824,1073741824]", 4)]), &[0; 4]),
+                "not a safetensors file",
+            ),
+            (
+                "a tensor of more numbers than can be counted",
+                with_header(&header(&[entry("a", "[4294967296,4294967296,4294967296]", 4)]), &[0; 4]),
+                "not a safetensors file",
+            ),
+            (
+                "a tensor of more bytes than there are",
+                with_header(&header(&[entry("a", "[2]", 8)]), &[0; 4]),
+                "not a safetensors file",
+            ),
+            (
+                "a tensor twice",
+                with_header(&header(&[entry("a", "[1]", 4), entry("a", "[1,1]", 4)]), &[0; 4]),
+                "tensor `a` is there twice",
+            ),
+            (
+                "another program's",
+                safetensors::serialize(Vec::<(String, TensorView)>::new(), None).unwrap(),
+                "not one of Flowstone's",
+            ),
+            ("no version", saying("version", Value::Null), "metadata cannot be read"),
+            ("a later version", saying("version", json!(2)), "has format version 2; this program reads 1"),
+            ("an earlier version", saying("version", json!(0)), "has format version 0; this program reads 1"),
+            ("steps that are no number", saying("step", json!("three")), "metadata cannot be read"),
+            ("no flow", saying("flow", json!("Flow(")), "small.ron"),
+            ("a flow of another width", saying("flow", json!(FLOW.replace("width: 2)])", "width: 3)])"))), "has shape"),
+            (
+                "a flow too large to count",
+                saying("flow", json!(FLOW.replace("width: 2)])", "width: 18446744073709551615)])"))),
+                "at most 1048576",
+            ),
+            (
+                "another tensor",
+                {
+                    let mut more = tensors();
+                    more.insert("layers.9.weight".into(), (Dtype::F32, vec![1], vec![0; 4]));
+                    file(&more, &metadata())
+                },
+                "tensor `layers.9.weight` belongs to no layer",
+            ),
+            (
+                "a tensor less",
+                {
+                    let mut fewer = tensors();
+                    fewer.remove("layers.2.weight");
+                    file(&fewer, &metadata())
+                },
+                "tensor `layers.2.weight` is missing",
+            ),
+            (
+                "whole numbers",
+                with("layers.1.bias", |tensor| tensor.0 = Dtype::I32),
+                "tensor `layers.1.bias` is I32; expected F32 or F64",
+            ),
+            (
+                "another shape",
+                with("layers.1.bias", |tensor| tensor.1 = vec![2, 2]),
+                "tensor `layers.1.bias` has shape [2, 2]; its flow has [4]",
+            ),
+            (
+                "NaN",
+                with_values("layers.1.logs", &[0.0, f32::NAN, 0.0, 0.0]),
+                "tensor `layers.1.logs` holds NaN at position 1",
+            ),
+            (
+                "infinity",
+                with_values("layers.1.bias", &[0.0, 0.0, 0.0, f32::INFINITY]),
+                "tensor `layers.1.bias` holds inf",
+            ),
+            ("a singular matrix", with_values("layers.2.weight", &[1.0; 16]), "singular"),
+            ("an order that is none", with_values("layers.3.order", &[0.0, 1.0, 1.0, 3.0]), "order of the channels"),
+            ("an order out of bounds", with_values("layers.3.order", &[0.0, 1.0, 2.0, 1e30]), "order of the channels"),
+            ("an order of fractions", with_values("layers.3.order", &[0.0, 1.5, 2.0, 3.0]), "order of the channels"),
+            ("an order below 0", with_values("layers.4.order", &[-1.0, 1.0, 2.0, 3.0]), "order of the channels"),
+            ("an LU order twice", with_values("layers.4.order", &[0.0, 0.0, 2.0, 3.0]), "order of the channels"),
+            (
+                "an LU order out of bounds",
+                with_values("layers.4.order", &[0.0, 1.0, 2.0, 3e38]),
+                "order of the channels",
+            ),
+            ("a sign that is none", with_values("layers.4.sign", &[1.0, 2.0, 1.0, 1.0]), "signs of 1 and -1"),
+            ("a sign of 0", with_values("layers.4.sign", &[1.0, 0.0, 1.0, 1.0]), "signs of 1 and -1"),
+        ],
+        load,
+    );
+}
+
+#[test]
+fn what_is_no_file_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(refusal(load(&folder.path().join("none")), &folder.path().join("none")).contains("No such file"));
+    let endless = Path::new("/dev/zero");
+    if endless.exists() {
+        assert!(refusal(load(endless), endless).contains("a device or a pipe"));
+        assert!(refusal(FlowFile::read("/dev/zero"), endless).contains("a device or a pipe"));
+        assert!(refusal(read_metrics(endless), endless).contains("a device or a pipe"));
+    }
+    assert!(refusal(FlowFile::read(folder.path().to_str().unwrap()), folder.path()).contains("found a folder"));
+}
+
+#[test]
+fn checkpoints() {
+    let says = |step: u64, updates: u64| {
+        let mut says = metadata();
+        (says["step"], says["updates"], says["best"]) = (json!(step), json!(updates), Value::Null);
+        file(&Tensors::new(), &says)
+    };
+    refused(
+        vec![
+            ("a model", file(&tensors(), &metadata()), "metadata cannot be read"),
+            ("more steps than can be counted", says(u64::MAX, 0), "which no run has made"),
+            ("more updates than steps", says(3, 4), "says 4 updates in 3 steps"),
+        ],
+        |path| Checkpoint::read::<f32>(path).map(drop),
+    );
+}
+
+#[test]
+fn flow_files() {
+    let flow =
+        |layers: &str| format!("Flow(image: (height: 2, width: 2, channels: 1), layers: [{layers}])").into_bytes();
+    let image = |sides: &str| format!("Flow(image: ({sides}), layers: [])").into_bytes();
+    let deep = |open: &str, close: &str| flow(&format!("{}{}", open.repeat(50_000), close.repeat(50_000)));
+    refused(
+        vec![
+            ("bytes", vec![0xff, 0xfe, 0x00], "not text"),
+            ("nothing", vec![], "expected"),
+            ("deep lists", deep("Repeat(2, [", "])"), "nested"),
+            ("deep options", deep("Custom(\"a\", [", "])"), "nested"),
+            ("unclosed lists", flow(&"[".repeat(100_000)), ""),
+            ("unclosed comments", flow(&"/*".repeat(100_000)), ""),
+            ("a huge image", image("height: 65536, width: 65536, channels: 65536"), "more than 2^28 values"),
+            (
+                "an image too large to count",
+                image("height: 18446744073709551615, width: 18446744073709551615, channels: 2"),
+                "more than 2^28 values",
+            ),
+            ("a number too large to read", image("height: 99999999999999999999999, width: 1, channels: 1"), ""),
+            ("a negative number", image("height: -1, width: 1, channels: 1"), ""),
+            ("a wide network", flow("Squeeze(), AffineCoupling(width: 4611686018427387904)"), "at most 1048576"),
+            ("a name twice", image("height: 1, height: 1, width: 1, channels: 1"), "height"),
+            ("NaN", flow("ActNorm(log_scale_factor: NaN)"), "finite number above 0"),
+        ],
+        |path| FlowFile::read(path.to_str().unwrap()).map(drop),
+    );
+}
+
+#[test]
+fn metrics() {
+    refused(
+        vec![
+            ("bytes", vec![0xff, 0xfe, b'\n'], "not text"),
+            ("other lines", b"{}\n".to_vec(), "line 1"),
+            ("deep nesting", format!("{}\n", "[".repeat(100_000)).into_bytes(), "line 1"),
+        ],
+        read_metrics,
+    );
+}
+
+/// A NumPy array's file that says one thing and holds another.
+fn npy(header: &str, data: &[u8]) -> Vec<u8> {
+    let mut file = b"\x93NUMPY\x01\x00".to_vec();
+    file.extend((header.len() as u16).to_le_bytes());
+    file.extend(header.as_bytes());
+    file.extend(data);
+    file
+}
+
+#[test]
+fn arrays() {
+    let header =
+        |kind: &str, shape: &str| format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n");
+    let levels = |shape: &str, data: &[u8]| npy(&header("|u1", shape), data);
+    refused(
+        vec![
+            ("nothing", vec![], ""),
+            ("text", b"hello".to_vec(), ""),
+            ("cut short", levels("(2, 2, 2, 1)", &[0; 7]), "cut short"),
+            ("longer than it says", levels("(2, 2, 2, 1)", &[0; 9]), "more are there"),
+            ("2^60 images", levels("(1152921504606846976, 2, 2, 1)", &[0; 8]), ""),
+            ("sides too large to count", levels("(4294967296, 4294967296, 4294967296, 4)", &[0; 8]), ""),
+            ("no images", levels("(0, 2, 2, 1)", &[]), ""),
+            ("no sides", levels("()", &[0]), ""),
+            ("floats", npy(&header("<f4", "(1, 2, 2, 1)"), &[0; 16]), ""),
+            ("objects", npy(&header("|O", "(1, 2, 2, 1)"), &[0; 16]), ""),
+            ("a header that is none", npy("import os\n", &[0; 16]), ""),
+            ("a deep header", npy(&"(".repeat(20_000), &[]), ""),
+            ("a header longer than the file", b"\x93NUMPY\x02\x00\xff\xff\xff\xff{".to_vec(), ""),
+        ],
+        |path| data::open(&format!("npy:{}", path.display())).map(drop),
+    );
+}
+
+/// Folders of one file, each under the name that its reader looks for.
+fn refused_in_a_folder(kind: &str, name: &str, table: Vec<(&str, Vec<u8>, &str)>) {
+    for (what, bytes, words) in table {
+        let folder = tempfile::tempdir().unwrap();
+        // So many that they would have a test split, were they right.
+        for copy in 0..if kind == "images" { 10 } else { 1 } {
+            let name = if copy == 0 { name.to_owned() } else { format!("{copy}-{name}") };
+            fs::write(folder.path().join(name), &bytes).unwrap();
+        }
+        let message =
+            refusal(data::open_as(&format!("{kind}:{}", folder.path().display()), Some([2, 2, 3])), folder.path());
+        assert!(message.contains(name) && message.contains(words), "{what}: {message}");
+    }
+}
+
+#[test]
+fn cifar_batches_and_idx_files() {
+    refused_in_a_folder(
+        "cifar10",
+        "data_batch_1.bin",
+        vec![
+            ("nothing", vec![], "found 0 bytes"),
+            ("cut short", vec![0; 3072], "cut short"),
+            ("a label that is none", vec![10; 3073], "has label 10"),
+        ],
+    );
+    let idx = |kind: u8, sides: &[u32]| {
+        let bytes = sides.iter().flat_map(|side| side.to_be_bytes());
+        [0, 0, kind, sides.len() as u8].into_iter().chain(bytes).collect::<Vec<u8>>()
+    };
+    refused_in_a_folder(
+        "idx",
+        "train-images-idx3-ubyte",
+        vec![
+            ("nothing", vec![], "cut short"),
+            ("text", b"hello, world".to_vec(), ""),
+            ("floats", idx(0x0d, &[1, 2, 2]), ""),
+            ("2^96 levels", idx(8, &[u32::MAX, u32::MAX, u32::MAX]), ""),
+            ("more images than there are", idx(8, &[60_000, 28, 28]), "cut short"),
+        ],
+    );
+}
+
+#[test]
+fn pictures() {
+    let png = |width: u32, height: u32| {
+        let mut bytes = Vec::new();
+        let picture = image::RgbImage::new(4, 4);
+        picture.write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Png).unwrap();
+        // The sides in the first chunk, and its checksum.
+        bytes[16..20].copy_from_slice(&width.to_be_bytes());
+        bytes[20..24].copy_from_slice(&height.to_be_bytes());
+        let mut crc = flate2::Crc::new();
+        crc.update(&bytes[12..29]);
+        bytes[29..33].copy_from_slice(&crc.sum().to_be_bytes());
+        bytes
+    };
+    let cut = |share: usize| png(4, 4)[..png(4, 4).len() / share].to_vec();
+    refused_in_a_folder(
+        "images",
+        "a.png",
+        vec![
+            ("nothing", vec![], ""),
+            ("text", b"hello".to_vec(), ""),
+            ("cut short", cut(2), ""),
+            ("2^62 pixels", png(1 << 31, 1 << 31), ""),
+            ("a long line", png(1 << 30, 4), ""),
+            ("more than there is", png(4, 4000), ""),
+        ],
+    );
+}

@@ -1,0 +1,308 @@
+//! What an ill-conditioned layer does to inverses and gradients, and that it is seen.
+
+use flowstone::backend::kernels::MemoryKernel;
+use flowstone::backend::{Cpu, Device, Initializer, linear_algebra};
+use flowstone::bijectors::{ActNorm, Chain, Coupling, InvertibleConv, ScaleMap, Weight};
+use flowstone::flow::spec::Memory;
+use flowstone::flow::{Batch, Condition as Judgement, Dequantize, Flow, FlowFile, Registry, Verdict};
+use flowstone::laws::{self, Condition, Violation};
+use flowstone::nets::{ConvNet, ConvNetOptions};
+use flowstone::noise::{NoiseKey, Purpose};
+use flowstone::train::{Record, RunFolder, Start, Trainer, read_metrics};
+use flowstone::{Bijector, Element, Image, ImageShape, Parameters, data};
+use proptest::prelude::*;
+use std::path::Path;
+
+/// A matrix `[n, n]` of this condition number: rotations around singular values that go down evenly, from its root
+/// to one over it.
+fn matrix(condition: f64, n: usize, seed: u64) -> Vec<f64> {
+    let rotation = |stream: u64| {
+        let mut normals = vec![0.0; n * n];
+        NoiseKey::new(seed, Purpose::Check).normal(stream, &mut normals);
+        linear_algebra::orthogonal_factor(&normals, n)
+    };
+    let mut stretched = rotation(0);
+    for (i, row) in stretched.chunks_exact_mut(n).enumerate() {
+        let share = if n > 1 { i as f64 / (n - 1) as f64 - 0.5 } else { 0.0 };
+        row.iter_mut().for_each(|w| *w *= condition.powf(-share));
+    }
+    linear_algebra::product(&rotation(1), &stretched, n)
+}
+
+/// A case whose numerical derivatives do not settle decides nothing.
+fn outcome(result: Result<(), Violation>) -> Result<(), TestCaseError> {
+    result.map_err(|violation| match violation {
+        Violation::Undecided { .. } => TestCaseError::reject(violation.to_string()),
+        _ => TestCaseError::fail(violation.to_string()),
+    })
+}
+
+/// The condition numbers that laws are held at.
+fn conditions() -> impl Strategy<Value = f64> {
+    prop_oneof![Just(1.0), Just(1e2), Just(1e4), Just(1e6)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_matrix_keeps_the_laws_and_tells_its_condition(
+        condition in conditions(), channels in 2..=5_usize, lu: bool, seed: u64,
+    ) {
+        let (device, weight) = (Cpu::default(), if lu { Weight::LU } else { Weight::Plain });
+        let w = matrix(condition, channels, seed);
+        let x = laws::normal_image(&device, 2, ImageShape::new(1, 2, channels), seed).unwrap();
+        let mut conv = InvertibleConv::<f64, _>::from_weight(&device, channels, weight, &w).unwrap();
+        let told = conv.health(&x).unwrap().condition.unwrap();
+        prop_assert!((told / condition - 1.0).abs() < 1e-8, "{told}, made for {condition}");
+        outcome(laws::hold_as_is(&mut conv, &x))?;
+
+        // f32 rounds the parameters: its twin in f64 has the same ones.
+        let single = InvertibleConv::<f32, _>::from_weight(&device, channels, weight, &w).unwrap();
+        copy(&single, &mut conv);
+        let judged = Condition::of(&conv, &x).and_then(|condition| {
+            let x = laws::normal_image(&device, 2, ImageShape::new(1, 2, channels), seed).unwrap();
+            laws::round_trips(&single, &x, &condition)
+        });
+        outcome(judged)?;
+    }
+
+    #[test]
+    fn couplings_with_saturated_scales_keep_the_laws(
+        which in 0..3_usize, b in prop_oneof![Just(-9.0), Just(-4.0), Just(4.0), Just(9.0)], seed: u64,
+    ) {
+        let map = [ScaleMap::Sigmoid, ScaleMap::Exp, ScaleMap::ClampedTanh { bound: 1.5 }][which];
+        let (device, shape) = (Cpu::default(), ImageShape::new(1, 2, 4));
+        let options = ConvNetOptions { width: 4, ..Default::default() };
+        let net = ConvNet::<f64, _>::new(&Initializer::new(&device, seed), (2, 4), options).unwrap();
+        let mut coupling = Coupling::affine(4, map, Box::new(net)).unwrap();
+        laws::randomize(&mut coupling, &device, seed, 0.05).unwrap();
+        coupling.visit_mut("", &mut |name, parameter| {
+            if name == "conv3.bias" {
+                let bias = parameter.to_host(&device).unwrap();
+                let moved: Vec<f64> = bias.iter().enumerate().map(|(i, w)| if i % 2 == 1 { b } else { *w }).collect();
+                parameter.set(&device, &moved).unwrap();
+            }
+        });
+        coupling.prepare(&device).unwrap();
+        let x = laws::normal_image(&device, 2, shape, seed).unwrap();
+        outcome(laws::hold_as_is(&mut coupling, &x))?;
+        // What it says of itself is the largest |ln scale|: ladj is their sum.
+        let told = coupling.health(&x).unwrap().log_scale.unwrap();
+        let ladj = coupling.forward_and_ladj(x).unwrap().1.to_host().unwrap();
+        prop_assert!(ladj.iter().all(|ladj| ladj.abs() <= 4.0 * told + 1e-12 && ladj.abs() > 0.5 * told), "{told}: {ladj:?}");
+    }
+}
+
+/// Steps of Glow on 4 channels.
+fn steps<E: Element>(depth: usize, seed: u64) -> Chain<E, Cpu>
+where
+    Cpu: Device<E>,
+{
+    let device = Cpu::default();
+    let mut chain = Chain::default();
+    for step in 0..depth {
+        let at = Initializer::new(&device, seed).at(&step.to_string());
+        let options = ConvNetOptions { width: 8, ..Default::default() };
+        let net = ConvNet::new(&at, (2, 4), options).unwrap();
+        chain.push(format!("{step}.0"), ActNorm::new(&at, 4, 3.0).unwrap());
+        chain.push(format!("{step}.1"), InvertibleConv::new(&at, 4, Weight::Plain).unwrap());
+        chain.push(format!("{step}.2"), Coupling::affine(4, ScaleMap::Sigmoid, Box::new(net)).unwrap());
+    }
+    laws::randomize(&mut chain, &device, seed, 0.02).unwrap();
+    chain.prepare(&device).unwrap();
+    chain
+}
+
+/// Rebuilt images differ by the roundings of every layer, each amplified by the layers below it: within the bound that
+/// the condition of the whole chain gives, at any depth.
+#[test]
+fn deep_chains_lose_no_more_digits_than_their_condition_says() {
+    let (device, shape) = (Cpu::default(), ImageShape::new(2, 2, 4));
+    println!("depth, condition number, error of the round trip in f32, in f64");
+    for depth in [1, 2, 4, 8, 16, 32, 64] {
+        let (single, mut double) = (steps::<f32>(depth, 3), steps::<f64>(depth, 3));
+        copy(&single, &mut double);
+        let (x, exactly) = (
+            laws::normal_image::<f32>(&device, 1, shape, 5).unwrap(),
+            laws::normal_image::<f64>(&device, 1, shape, 5).unwrap(),
+        );
+        let condition = Condition::of(&double, &exactly).unwrap();
+        let (in_f32, in_f64) = (round_trip(&single, &x), round_trip(&double, &exactly));
+        println!("{depth:>5}, {:.2e}, {in_f32:.1e}, {in_f64:.1e}", condition.number());
+        laws::round_trips(&single, &x, &condition).unwrap();
+        laws::round_trips(&double, &exactly, &condition).unwrap();
+    }
+}
+
+/// Gives a bijector in f64 the parameters of its twin in f32.
+fn copy(single: &dyn Bijector<f32, Cpu>, double: &mut dyn Bijector<f64, Cpu>) {
+    let (device, mut values) = (Cpu::default(), Vec::new());
+    single.visit("", &mut |_, parameter| values.push(parameter.to_host(&device).unwrap()));
+    let mut values = values.into_iter();
+    double.visit_mut("", &mut |_, parameter| {
+        let exactly: Vec<f64> = values.next().unwrap().into_iter().map(f64::from).collect();
+        parameter.set(&device, &exactly).unwrap();
+    });
+    double.prepare(&device).unwrap();
+}
+
+/// `max |f⁻¹(f(x)) − x|`.
+fn round_trip<E: Element>(bijector: &dyn Bijector<E, Cpu>, x: &Image<E, Cpu>) -> f64
+where
+    Cpu: Device<E>,
+{
+    let back = bijector.forward(x).and_then(|y| bijector.inverse(&y)).and_then(|x| x.to_host()).unwrap();
+    let x = x.to_host().unwrap();
+    back.iter().zip(&x).map(|(a, b)| (a.as_f64() - b.as_f64()).abs()).fold(0.0, f64::max)
+}
+
+const LAYERS: &str = "Flow(image: (height: 8, width: 8, channels: 1, bins: 17),
+    layers: [Squeeze(), ActNorm(), InvertibleConv(), AffineCoupling(width: 8), InvertibleConv(), ActNorm()],";
+
+fn file(memory: &str) -> FlowFile {
+    let train =
+        format!("train: (data: \"digits\", length: Steps(2), averaging: Off, learning_rate: 1e-4, memory: {memory})");
+    FlowFile::parse("ill", format!("{LAYERS} {train})")).unwrap()
+}
+
+/// A flow whose last matrix has this condition number; its images are mapped to numbers of about 1.
+fn flow<E: Element>(condition: f64) -> Flow<E, Cpu>
+where
+    Cpu: Device<E>,
+{
+    let device = Cpu::default();
+    let mut flow = Flow::<E, Cpu>::build(&file("Invert"), &Registry::default(), &Initializer::new(&device, 2)).unwrap();
+    laws::randomize(&mut flow, &device, 2, 0.05).unwrap();
+    flow.visit_mut("", &mut |name, parameter| {
+        if name == "layers.4.weight" {
+            let w: Vec<E> = matrix(condition, 4, 9).into_iter().map(E::of).collect();
+            parameter.set(&device, &w).unwrap();
+        }
+    });
+    flow.prepare(&device).unwrap();
+    flow
+}
+
+/// By how much the gradient by inversion differs from the stored one, relative to the largest entry of each parameter;
+/// and the drift.
+fn gradient_error<E: Element>(flow: &Flow<E, Cpu>) -> (f64, f64)
+where
+    Cpu: Device<E>,
+{
+    let (device, digits) = (Cpu::default(), data::open("digits").unwrap().train);
+    let levels = digits.gather(&(0..16).collect::<Vec<_>>());
+    let numbers: Vec<u64> = (0..16).collect();
+    let batch = Batch { levels: &levels, labels: None, numbers: &numbers, dequantize: Dequantize::Midpoint };
+    let inverted = flow.gradient(&device, &batch, Memory::Invert).unwrap();
+    let stored = flow.gradient(&device, &batch, Memory::Store).unwrap();
+    let mut worst = 0.0_f64;
+    flow.visit("", &mut |_, parameter| {
+        let (Some(a), Some(b)) = (inverted.gradients.get(parameter.id()), stored.gradients.get(parameter.id())) else {
+            return;
+        };
+        let read = |buffer| MemoryKernel::<E>::download(&device, buffer).unwrap();
+        let (a, b) = (read(a), read(b));
+        let size = b.iter().map(|b| b.as_f64().abs()).fold(1e-3, f64::max);
+        let difference = a.iter().zip(b.iter()).map(|(a, b)| (a.as_f64() - b.as_f64()).abs()).fold(0.0, f64::max);
+        worst = worst.max(difference / size);
+    });
+    (worst, inverted.drift)
+}
+
+#[test]
+fn gradients_by_inversion_go_wrong_with_the_condition_and_drift_tells() {
+    println!("condition, error of the gradient and drift in f32, in f64");
+    let errors: Vec<_> = [1.0, 1e2, 1e4, 1e6]
+        .into_iter()
+        .map(|condition| {
+            let (single, double) = (gradient_error(&flow::<f32>(condition)), gradient_error(&flow::<f64>(condition)));
+            println!("{condition:.0e}, {:.1e} {:.1e}, {:.1e} {:.1e}", single.0, single.1, double.0, double.1);
+            (single, double)
+        })
+        .collect();
+    let bound = 3.0 * f64::from(f32::EPSILON).sqrt();
+    let ((error, drift), (exact, small)) = errors[0];
+    assert!(error < 1e-4 && drift < bound && exact < 1e-12 && small < 1e-12);
+    let ((error, drift), (exact, small)) = errors[3];
+    assert!(error > 1e-2 && drift > bound, "{error:e} {drift:e}");
+    assert!(exact < 1e-6 && small < 3.0 * f64::EPSILON.sqrt(), "{exact:e} {small:e}");
+}
+
+#[test]
+fn the_guard_sees_an_ill_conditioned_flow_and_switches_and_training_names_the_layer() {
+    let (device, registry, folder) = (Cpu::default(), Registry::<f32, Cpu>::default(), tempfile::tempdir().unwrap());
+    let model = folder.path().join("ill.safetensors");
+    flow::<f32>(1e6).save(&device, &model, &file("Invert"), 0, None).unwrap();
+    let train = |memory: &str| {
+        let (file, path) = (file(memory), folder.path().join(memory));
+        let run = RunFolder::create(Some(&path), "").unwrap();
+        let digits = data::open("digits").unwrap();
+        let trainer = Trainer::new(&device, &file, &registry, digits, run, Start::From(&model)).unwrap();
+        let mut strained = None;
+        trainer
+            .run(&mut |event| {
+                if let flowstone::train::Event::Strained { layer, .. } = event {
+                    strained = Some((layer.path.clone(), layer.strain.clone()));
+                }
+            })
+            .unwrap();
+        (records(&path), strained.unwrap())
+    };
+    let (inverted, (layer, strain)) = train("Invert");
+    let (stored, _) = train("Store");
+    for (a, b) in inverted.iter().zip(&stored) {
+        match (a, b) {
+            (Record::Step(a), Record::Step(b)) => {
+                assert!(a.stored && a.drift > 3.0 * f64::from(f32::EPSILON).sqrt(), "{a:?}");
+                assert_eq!((a.train_bits_per_dim, a.gradient_norm), (b.train_bits_per_dim, b.gradient_norm));
+            }
+            (Record::Health(health), Record::Health(_)) => {
+                assert!(
+                    health.strain > 100.0 && health.condition.is_some_and(|condition| condition > 9e5),
+                    "{health:?}"
+                );
+            }
+            (a, b) => assert_eq!(a, b),
+        }
+    }
+    assert_eq!(layer, "layers.4");
+    assert!(strain.cause.starts_with("condition number") && strain.ratio > 100.0, "{strain:?}");
+}
+
+fn records(run: &Path) -> Vec<Record> {
+    let records = read_metrics(&run.join("metrics.jsonl")).unwrap();
+    assert!(records.iter().any(|record| matches!(record, Record::Health(_))));
+    records
+}
+
+#[test]
+fn a_verdict_names_the_worst_layer() {
+    let (device, digits) = (Cpu::default(), data::open("digits").unwrap().train);
+    let levels = digits.gather(&(0..8).collect::<Vec<_>>());
+    let judge = |flow: &Flow<f32, Cpu>| {
+        let shape = flow.image_shape();
+        let x = flowstone::flow::dequantize(&device, shape, 17, &levels, 0..8, Dequantize::Midpoint).unwrap();
+        let layers = flow.layer_health(x.clone(), None).unwrap();
+        assert_eq!(layers.len(), 7, "six layers and the prior");
+        Verdict::of::<f32>(&layers, &flow.round_trip(x, None).unwrap())
+    };
+    let sound = judge(&flow(1.0));
+    assert_eq!(sound.condition, Judgement::Sound, "{}", sound.sentence);
+    let strained = judge(&flow(1e4));
+    assert_eq!((strained.condition, &*strained.layer), (Judgement::Strained, "layers.4"), "{}", strained.sentence);
+    let broken = judge(&flow(1e9));
+    assert_eq!((broken.condition, &*broken.layer), (Judgement::Broken, "layers.4"), "{}", broken.sentence);
+
+    // The first layer that loses a number is named, not one that it is handed on to.
+    let mut lost = flow(1.0);
+    lost.visit_mut("", &mut |name, parameter| {
+        if name == "layers.1.logs" {
+            parameter.set(&device, &[0.0, 40.0, 0.0, 0.0]).unwrap();
+        }
+    });
+    lost.prepare(&device).unwrap();
+    let lost = judge(&lost);
+    assert_eq!((lost.condition, &*lost.layer), (Judgement::Broken, "layers.1"), "{}", lost.sentence);
+    assert!(lost.sentence.contains("not finite"), "{}", lost.sentence);
+}
