@@ -79,7 +79,8 @@ fn integrates_to_one(flow: &Flow<f64, Cpu>, n: usize) -> Result<f64, TestCaseErr
     // The kinks of ReLUs move the error about from one number of points to another, so one difference may be small by
     // chance: ten times it, and no less than this.
     let error = 10.0 * (fine - coarse).abs() + 1e-5;
-    prop_assume!(error < 1e-3);
+    // A density so narrow that it falls between all points is not seen either.
+    prop_assume!(error < 1e-3 && fine > 1e-3);
     prop_assert!((fine - 1.0).abs() <= error, "{fine} ± {error:e} over {sides:?}");
     Ok(error)
 }
@@ -98,12 +99,12 @@ proptest! {
 
     #[test]
     fn a_flow_in_two_dimensions_integrates_to_1(seed: u64) {
-        integrates_to_one(&flow(2, TWO, (seed, 0.2)), 600)?;
+        integrates_to_one(&flow(2, TWO, (seed, 0.1)), 600)?;
     }
 
     #[test]
     fn a_flow_with_a_split_integrates_to_1(seed: u64) {
-        integrates_to_one(&flow(2, &format!("{TWO}, Split(), ActNorm()"), (seed, 0.2)), 600)?;
+        integrates_to_one(&flow(2, &format!("{TWO}, Split(), ActNorm()"), (seed, 0.1)), 600)?;
     }
 }
 
