@@ -66,23 +66,57 @@ fn view<E, B: Deref<Target = Vec<E>>>(operand: Operand<'_, B>, rows: usize, colu
 
 #[cfg(feature = "cuda")]
 mod cuda {
-    use super::super::not_yet;
     use super::*;
     use crate::backend::Cuda;
+    use crate::backend::cuda::{blas, index};
+    use cudarc::cublas::{CudaBlas, Gemm, GemmConfig, sys::cublasOperation_t};
+    use cudarc::driver::DeviceSlice;
 
     impl<E: Element> ProductKernel<E> for Cuda
     where
-        Cuda: Storage<E>,
+        CudaBlas: Gemm<E>,
     {
         fn product(
             &self,
-            _: (usize, usize, usize),
-            _: Operand<'_, Buffer<E, Self>>,
-            _: Operand<'_, Buffer<E, Self>>,
-            _: &mut Buffer<E, Self>,
-            _: bool,
+            (m, k, n): (usize, usize, usize),
+            a: Operand<'_, Buffer<E, Self>>,
+            b: Operand<'_, Buffer<E, Self>>,
+            c: &mut Buffer<E, Self>,
+            accumulate: bool,
         ) -> Result<()> {
-            not_yet("product")
+            if m * n == 0 {
+                return Ok(());
+            }
+            let (card, [rows, inner, columns]) = (c.device(), [m, k, n].map(index));
+            let (rows, inner, columns) = (rows? as i32, inner? as i32, columns? as i32);
+            let ((a, transb, ldb), (b, transa, lda)) = (seen(a, inner, rows), seen(b, columns, inner));
+            let beta = if accumulate { E::one() } else { E::zero() };
+            // cuBLAS counts by columns: what it takes for a matrix is our transpose, and `cᵀ = bᵀ·aᵀ`.
+            let shape = GemmConfig {
+                transa,
+                transb,
+                m: columns,
+                n: rows,
+                k: inner,
+                alpha: E::one(),
+                lda,
+                ldb,
+                beta,
+                ldc: columns,
+            };
+            let blas = blas(&card)?;
+            // SAFETY: the buffers are as long as the shape says: see `ProductKernel::product`.
+            let run = || unsafe { blas.gemm(shape, b, a, c) };
+            clock::kernel("products (cuBLAS)", || card.synchronize(), run)
+                .map_err(|error| Error::Device(format!("cuBLAS: {error:?}")))
+        }
+    }
+
+    /// A row-major operand as cuBLAS sees it, with the length of a stored row: `columns` if plain, `rows` if transposed.
+    fn seen<B>(operand: Operand<'_, B>, columns: i32, rows: i32) -> (&B, cublasOperation_t, i32) {
+        match operand {
+            Operand::Plain(x) => (x, cublasOperation_t::CUBLAS_OP_N, columns),
+            Operand::Transposed(x) => (x, cublasOperation_t::CUBLAS_OP_T, rows),
         }
     }
 }
