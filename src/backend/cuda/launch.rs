@@ -42,7 +42,9 @@ pub(in crate::backend) fn strips(rows: u32, columns: u32) -> u32 {
 pub(in crate::backend) fn index(n: usize) -> Result<u32> {
     match i32::try_from(n) {
         Ok(n) => Ok(n.unsigned_abs()),
-        Err(_) => Err(Error::Device(format!("{n} elements in one buffer are more than its kernels count; lower the batch"))),
+        Err(_) => {
+            Err(Error::Device(format!("{n} elements in one buffer are more than its kernels count; lower the batch")))
+        }
     }
 }
 
@@ -51,7 +53,7 @@ macro_rules! launch {
     ($E:ty, $card:expr, $name:ident, $grid:expr, ($($parameter:expr),* $(,)?)) => {
         // SAFETY: the parameters are those that the kernel's text declares, and its buffers are as long as the counts
         // among them say. `tests/cuda` runs every kernel where lengths and addresses are checked.
-        unsafe { $crate::backend::cuda::launch::launch::<$E, _>($card, stringify!($name), $grid, ($($parameter,)*)) }
+        unsafe { $crate::backend::cuda::launch::start::<$E, _>($card, stringify!($name), $grid, ($($parameter,)*)) }
     };
 }
 
@@ -61,7 +63,7 @@ pub(in crate::backend) use launch;
 ///
 /// # Safety
 /// The parameters must be those of the kernel.
-pub(in crate::backend) unsafe fn launch<E: Element, P>(
+pub(in crate::backend) unsafe fn start<E: Element, P>(
     card: &Arc<CudaDevice>,
     name: &'static str,
     grid: Grid,

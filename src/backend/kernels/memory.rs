@@ -119,8 +119,11 @@ mod cuda {
     use crate::backend::Cuda;
     use crate::backend::cuda::{each, elements, failed, index, launch, sums, upload};
     use cudarc::driver::{CudaDevice, DevicePtr, DevicePtrMut, DeviceSlice, result};
-    use dfdx::tensor::{Cache, cuda::CudaError};
+    use dfdx::tensor::{Cache, HasErr};
     use std::sync::Arc;
+
+    /// What dfdx says when its device fails.
+    type Failure = <Cuda as HasErr>::Err;
 
     impl<E: Element> MemoryKernel<E> for Cuda {
         fn upload(&self, values: &[E]) -> Result<Buffer<E, Self>> {
@@ -147,15 +150,14 @@ mod cuda {
 
         fn download_all(&self, buffers: Vec<&Buffer<E, Self>>) -> Result<Vec<Vec<E>>> {
             let lengths: Vec<usize> = buffers.iter().map(|buffer| buffer.len()).collect();
-            let mut total = 0;
-            let places: Vec<u64> =
-                lengths.iter().map(|len| std::mem::replace(&mut total, total + *len as u64)).collect();
+            let places = lengths.iter().scan(0, |next, len| Some(std::mem::replace(next, *next + *len as u64)));
+            let total: usize = lengths.iter().sum();
             if total == 0 {
                 return Ok(buffers.into_iter().map(|_| Vec::new()).collect());
             }
             let mut table: Vec<u64> = buffers.iter().map(|buffer| *buffer.device_ptr()).collect();
             table.extend(lengths.iter().map(|&len| len as u64).chain(places));
-            let mut together = MemoryKernel::<E>::zeros(self, total as usize)?;
+            let mut together = MemoryKernel::<E>::zeros(self, total)?;
             let card = together.device();
             let (table, count, longest) = (upload(&card, table)?, index(buffers.len())?, longest(&lengths)?);
             launch!(E, &card, gather, each(count, longest), (&table, count, &mut together))?;
@@ -175,14 +177,14 @@ mod cuda {
             // The device keeps freed buffers for others of their length; before it is out of memory, it is to give them up.
             let first = self.try_alloc_len(len);
             let buffer = match first {
-                Err(CudaError::Driver(error)) if matches!(failed(error, 0), Error::OutOfMemory { .. }) => {
+                Err(Failure::Driver(error)) if matches!(failed(error, 0), Error::OutOfMemory { .. }) => {
                     self.try_empty_cache().map_err(|error| Error::Device(error.to_string()))?;
                     self.try_alloc_len(len)
                 }
                 first => first,
             };
             buffer.map_err(|error| match error {
-                CudaError::Driver(error) => failed(error, len * size_of::<E>()),
+                Failure::Driver(error) => failed(error, len * size_of::<E>()),
                 error => Error::Device(error.to_string()),
             })
         }

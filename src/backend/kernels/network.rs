@@ -206,14 +206,17 @@ fn pass_block<E: Element>(
 mod cuda {
     use super::*;
     use crate::backend::Cuda;
+    use crate::backend::cuda::Rounding;
     use crate::backend::kernels::channel::cuda::gradient;
-    use crate::backend::kernels::{ChannelKernel, ConvolutionKernel, Operand, ProductKernel};
+    use crate::backend::kernels::product::cuda::multiply;
+    use crate::backend::kernels::{ChannelKernel, ConvolutionKernel, Operand};
+    use cudarc::cublas::{CudaBlas, Gemm};
     use cudarc::driver::DeviceSlice;
 
     /// Layer by layer: the device's own products are at their best on all rows at once.
     impl<E: Element> NetworkKernel<E> for Cuda
     where
-        Cuda: ProductKernel<E>,
+        CudaBlas: Gemm<E>,
     {
         fn hidden(
             &self,
@@ -233,7 +236,7 @@ mod cuda {
             let (rows, width, columns) = (x.len() / shape.channels, layers.width, unfolded_columns(shape, layers.edge));
             let times = |input: &Buffer<E, Self>, size: (usize, usize, usize), weight: &Buffer<E, Self>| {
                 let mut out = MemoryKernel::<E>::zeros(self, size.0 * size.2)?;
-                self.product(size, Operand::Plain(input), Operand::Plain(weight), &mut out, false)?;
+                multiply(size, (Operand::Plain(input), Operand::Plain(weight)), &mut out, false, Rounding::AsChosen)?;
                 Result::Ok(out)
             };
             let mut h1 = times(&self.unfold(x, shape, layers.edge)?, (rows, columns, width), layers.conv1)?;
@@ -260,9 +263,11 @@ mod cuda {
                         g: &Buffer<E, Self>,
                         weight: &Buffer<E, Self>,
                         d: &mut Buffer<E, Self>| {
-                self.product((from, rows, to), Operand::Transposed(input), Operand::Plain(g), d, true)?;
+                let by_weight = (Operand::Transposed(input), Operand::Plain(g));
+                multiply((from, rows, to), by_weight, d, true, Rounding::AsChosen)?;
                 let mut g_input = MemoryKernel::<E>::zeros(self, rows * from)?;
-                self.product((rows, to, from), Operand::Plain(g), Operand::Transposed(weight), &mut g_input, false)?;
+                let by_input = (Operand::Plain(g), Operand::Transposed(weight));
+                multiply((rows, to, from), by_input, &mut g_input, false, Rounding::AsChosen)?;
                 Result::Ok(g_input)
             };
             let mut g2 = back((width, taps), h2, g_taps, layers.conv3, grads.conv3)?;

@@ -53,7 +53,6 @@ impl<E: Element> PixelKernel<E> for Cpu {
 #[cfg(feature = "cuda")]
 mod cuda {
     use super::*;
-    use crate::Error;
     use crate::backend::Cuda;
     use crate::backend::cuda::{elements, failed, index, launch, upload};
     use crate::backend::kernels::MemoryKernel;
