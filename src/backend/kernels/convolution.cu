@@ -1,7 +1,7 @@
 // 3x3 convolutions' neighbours. Every element of the result gathers what it needs, so no two threads write one place.
 
 // Where `tap` looks from `row`; with `away` -1, from where it looks at `row`. False outside the picture.
-DEVICE int neighbour(index row, index tap, int away, index height, index width, index *to) {
+DEVICE int neighbour(Index row, Index tap, int away, Index height, Index width, Index *to) {
     int down = ((int)(tap / 3) - 1) * away, right = ((int)(tap % 3) - 1) * away;
     int line = (int)(row / width % height) + down, column = (int)(row % width) + right;
     *to = row + down * (int)width + right;
@@ -9,9 +9,9 @@ DEVICE int neighbour(index row, index tap, int away, index height, index width, 
 }
 
 // u [rows, 9, channels + edge]; n elements of u.
-KERNEL unfold(const REAL *x, REAL *u, index height, index width, index channels, index edge, index n) {
+KERNEL unfold(const REAL *x, REAL *u, Index height, Index width, Index channels, Index edge, Index n) {
     EACH(i, n) {
-        index block = channels + edge, channel = i % block, from;
+        Index block = channels + edge, channel = i % block, from;
         int inside = neighbour(i / block / 9, i / block % 9, 1, height, width, &from);
         if (channel == channels) {
             u[i] = inside ? 0 : 1;
@@ -22,11 +22,11 @@ KERNEL unfold(const REAL *x, REAL *u, index height, index width, index channels,
 }
 
 // x [rows, channels] from u [rows, 9, channels + edge]; n elements of x.
-KERNEL fold(const REAL *u, REAL *x, index height, index width, index channels, index edge, index n) {
+KERNEL fold(const REAL *u, REAL *x, Index height, Index width, Index channels, Index edge, Index n) {
     EACH(i, n) {
-        index row = i / channels, from;
+        Index row = i / channels, from;
         REAL sum = 0;
-        for (index tap = 0; tap < 9; tap++) {
+        for (Index tap = 0; tap < 9; tap++) {
             if (neighbour(row, tap, -1, height, width, &from)) {
                 sum += u[(from * 9 + tap) * (channels + edge) + i % channels];
             }
@@ -37,12 +37,12 @@ KERNEL fold(const REAL *u, REAL *x, index height, index width, index channels, i
 
 // y [rows, channels] from taps [rows, 9, channels]; n elements of y. What looks outside adds edge[offset + ..], if there
 // is an edge.
-KERNEL sum_taps(const REAL *taps, const REAL *edge, index offset, REAL *y, index height, index width, index channels,
-                index n) {
+KERNEL sum_taps(const REAL *taps, const REAL *edge, Index offset, REAL *y, Index height, Index width, Index channels,
+                Index n) {
     EACH(i, n) {
-        index row = i / channels, channel = i % channels, from;
+        Index row = i / channels, channel = i % channels, from;
         REAL sum = 0;
-        for (index tap = 0; tap < 9; tap++) {
+        for (Index tap = 0; tap < 9; tap++) {
             if (neighbour(row, tap, 1, height, width, &from)) {
                 sum += taps[(from * 9 + tap) * channels + channel];
             } else if (edge) {
@@ -54,20 +54,20 @@ KERNEL sum_taps(const REAL *taps, const REAL *edge, index offset, REAL *y, index
 }
 
 // taps [rows, 9, channels] from g [rows, channels]; n elements of taps.
-KERNEL spread_taps(const REAL *g, REAL *taps, index height, index width, index channels, index n) {
+KERNEL spread_taps(const REAL *g, REAL *taps, Index height, Index width, Index channels, Index n) {
     EACH(i, n) {
-        index from;
+        Index from;
         int inside = neighbour(i / channels / 9, i / channels % 9, -1, height, width, &from);
         taps[i] = inside ? g[from * channels + i % channels] : 0;
     }
 }
 
 // What reaches the edge's weights: parts [strips, 9, channels], each of the rows strip, strip + strips, ...
-KERNEL spread_to_edge(const REAL *g, REAL *parts, index height, index width, index channels, index rows, index strips) {
+KERNEL spread_to_edge(const REAL *g, REAL *parts, Index height, Index width, Index channels, Index rows, Index strips) {
     EACH(t, strips * 9 * channels) {
-        index channel = t % channels, tap = t / channels % 9, to;
+        Index channel = t % channels, tap = t / channels % 9, to;
         REAL sum = 0;
-        for (index row = t / channels / 9; row < rows; row += strips) {
+        for (Index row = t / channels / 9; row < rows; row += strips) {
             if (!neighbour(row, tap, 1, height, width, &to)) {
                 sum += g[row * channels + channel];
             }

@@ -3,9 +3,9 @@
 // As in Rust, field by field.
 typedef struct {
     double bound;
-    index pixels, channels, start, changed;
+    Index pixels, channels, start, changed;
     // Channels of the network's output; how far its a stand apart; where its first b stands.
-    index width, stride, first_b;
+    Index width, stride, first_b;
     // Whether one image's network output serves all.
     int shared;
     // 0 additive, 1 sigmoid, 2 exp, 3 clamped tanh, 4 standardize
@@ -45,13 +45,13 @@ DEVICE Scale scale_of(Form form, REAL b) {
 
 // Where the changed element e of an image has its a in h, its b, and itself in x.
 typedef struct {
-    index a, b, x;
+    Index a, b, x;
 } Place;
 
-DEVICE Place place_of(Form form, index image, index e) {
-    index pixel = e / form.changed, k = e % form.changed;
-    index row = image * form.pixels + pixel;
-    index h = (form.shared ? pixel : row) * form.width + k * form.stride;
+DEVICE Place place_of(Form form, Index image, Index e) {
+    Index pixel = e / form.changed, k = e % form.changed;
+    Index row = image * form.pixels + pixel;
+    Index h = (form.shared ? pixel : row) * form.width + k * form.stride;
     Place place = {h, h + form.first_b, row * form.channels + form.start + k};
     return place;
 }
@@ -90,7 +90,7 @@ KERNEL couple_gradient(Form form, const REAL *y, REAL *g, const double *g_ladj, 
         Place at = place_of(form, blockIdx.y, e);
         Scale s = scale_of(form, form.map ? h[at.b] : 0);
         // Where one network output serves all images, d_h still has a place for each of them, for the caller to add.
-        index own = form.shared ? blockIdx.y * form.pixels * form.width : 0;
+        Index own = form.shared ? blockIdx.y * form.pixels * form.width : 0;
         if (form.map) {
             d_h[own + at.b] += (g[at.x] * y[at.x] + (REAL)g_ladj[blockIdx.y]) * s.slope;
         }

@@ -1,7 +1,7 @@
 // The standard normal's log-density, per image.
 
 // blockIdx.y tells the image; sums [batch, gridDim.x] of squares.
-BARRIER_KERNEL squares_of_images(const REAL *z, index dims, double *sums) {
+BARRIER_KERNEL squares_of_images(const REAL *z, Index dims, double *sums) {
     __shared__ double shared[BLOCK];
     double sum = 0;
     EACH(i, dims) {
@@ -16,10 +16,10 @@ BARRIER_KERNEL squares_of_images(const REAL *z, index dims, double *sums) {
 }
 
 // y [batch] += factor * the sum of each row of sums [batch, parts] + constant.
-KERNEL add_row_sums(const double *sums, index parts, double factor, double constant, double *y, index batch) {
+KERNEL add_row_sums(const double *sums, Index parts, double factor, double constant, double *y, Index batch) {
     EACH(image, batch) {
         double sum = 0;
-        for (index part = 0; part < parts; part++) {
+        for (Index part = 0; part < parts; part++) {
             sum += sums[image * parts + part];
         }
         y[image] += factor * sum + constant;
@@ -27,7 +27,7 @@ KERNEL add_row_sums(const double *sums, index parts, double factor, double const
 }
 
 // gradient = -z * g[image]
-KERNEL normal_log_density_gradient(const REAL *z, const double *g, REAL *gradient, index dims, index n) {
+KERNEL normal_log_density_gradient(const REAL *z, const double *g, REAL *gradient, Index dims, Index n) {
     EACH(i, n) {
         gradient[i] = z[i] * (REAL)-g[i / dims];
     }

@@ -1,54 +1,54 @@
 // Buffers: filling them, adding them.
 
-KERNEL fill(REAL *y, REAL value, index n) {
+KERNEL fill(REAL *y, REAL value, Index n) {
     EACH(i, n) {
         y[i] = value;
     }
 }
 
-KERNEL add_assign(REAL *y, const REAL *x, index n) {
+KERNEL add_assign(REAL *y, const REAL *x, Index n) {
     EACH(i, n) {
         y[i] += x[i];
     }
 }
 
-KERNEL add_scalar(REAL *y, REAL value, index n) {
+KERNEL add_scalar(REAL *y, REAL value, Index n) {
     EACH(i, n) {
         y[i] += value;
     }
 }
 
-KERNEL scale(REAL *y, REAL factor, index n) {
+KERNEL scale(REAL *y, REAL factor, Index n) {
     EACH(i, n) {
         y[i] *= factor;
     }
 }
 
 // Many buffers at once: blockIdx.y tells which. `table` holds count addresses of y, count of x, and count lengths.
-KERNEL accumulate(const unsigned long long *table, index count) {
+KERNEL accumulate(const unsigned long long *table, Index count) {
     REAL *y = (REAL *)table[blockIdx.y];
     const REAL *x = (const REAL *)table[count + blockIdx.y];
-    EACH(i, (index)table[2 * count + blockIdx.y]) {
+    EACH(i, (Index)table[2 * count + blockIdx.y]) {
         y[i] += x[i];
     }
 }
 
 // One buffer after another in `y`: `table` holds count addresses, count lengths and count places in `y`.
-KERNEL gather(const unsigned long long *table, index count, REAL *y) {
+KERNEL gather(const unsigned long long *table, Index count, REAL *y) {
     const REAL *x = (const REAL *)table[blockIdx.y];
     REAL *to = y + table[2 * count + blockIdx.y];
-    EACH(i, (index)table[count + blockIdx.y]) {
+    EACH(i, (Index)table[count + blockIdx.y]) {
         to[i] = x[i];
     }
 }
 
 // sums[blockIdx.y * gridDim.x + blockIdx.x] = a part of the sum of squares of the buffer blockIdx.y; `table` holds count
 // addresses and count lengths.
-BARRIER_KERNEL sum_of_squares(const unsigned long long *table, index count, double *sums) {
+BARRIER_KERNEL sum_of_squares(const unsigned long long *table, Index count, double *sums) {
     __shared__ double shared[BLOCK];
     const REAL *x = (const REAL *)table[blockIdx.y];
     double sum = 0;
-    EACH(i, (index)table[count + blockIdx.y]) {
+    EACH(i, (Index)table[count + blockIdx.y]) {
         sum += (double)x[i] * (double)x[i];
     }
     shared[threadIdx.x] = sum;
@@ -59,7 +59,7 @@ BARRIER_KERNEL sum_of_squares(const unsigned long long *table, index count, doub
 }
 
 // *total = the sum of `sums`, by one block.
-BARRIER_KERNEL sum(const double *sums, index n, double *total) {
+BARRIER_KERNEL sum(const double *sums, Index n, double *total) {
     __shared__ double shared[BLOCK];
     double sum = 0;
     EACH_IN_BLOCK(i, n) {
@@ -88,7 +88,7 @@ DEVICE void largest_over_block(double *shared) {
 }
 
 // For each block: parts[2k] = max |a - b|, parts[2k + 1] = max |b|.
-BARRIER_KERNEL differences(const REAL *a, const REAL *b, index n, double *parts) {
+BARRIER_KERNEL differences(const REAL *a, const REAL *b, Index n, double *parts) {
     __shared__ double shared[BLOCK];
     double difference = 0, size = 0;
     EACH(i, n) {
@@ -109,7 +109,7 @@ BARRIER_KERNEL differences(const REAL *a, const REAL *b, index n, double *parts)
 }
 
 // largest[0], largest[1] = the largest of `parts`' even and odd places, by one block.
-BARRIER_KERNEL largest(const double *parts, index blocks, double *largest) {
+BARRIER_KERNEL largest(const double *parts, Index blocks, double *largest) {
     __shared__ double shared[BLOCK];
     for (int which = 0; which < 2; which++) {
         double value = 0;

@@ -27,7 +27,7 @@ DEVICE void philox(Noise noise, unsigned long long image, unsigned block, unsign
 
 // Without noise, every level stands in the middle of its bin.
 KERNEL dequantize(const unsigned char *levels, const unsigned long long *numbers, Noise noise, int noisy, double bins,
-                  REAL *x, index dims, index n) {
+                  REAL *x, Index dims, Index n) {
     EACH(i, n) {
         double u = 0.5;
         if (noisy) {
@@ -39,7 +39,7 @@ KERNEL dequantize(const unsigned char *levels, const unsigned long long *numbers
     }
 }
 
-KERNEL quantize(const REAL *x, double bins, unsigned char *levels, index n) {
+KERNEL quantize(const REAL *x, double bins, unsigned char *levels, Index n) {
     EACH(i, n) {
         double level = floor(((double)x[i] + 0.5) * bins);
         // In this order, for what is not a number to become 0.
@@ -49,10 +49,10 @@ KERNEL quantize(const REAL *x, double bins, unsigned char *levels, index n) {
 }
 
 // Two words make two normals, by Box and Muller.
-KERNEL normals(const unsigned long long *numbers, Noise noise, double factor, REAL *x, index dims, index n) {
+KERNEL normals(const unsigned long long *numbers, Noise noise, double factor, REAL *x, Index dims, Index n) {
     EACH(i, n) {
         unsigned words[4];
-        index element = i % dims, pair = element % 4 / 2 * 2;
+        Index element = i % dims, pair = element % 4 / 2 * 2;
         philox(noise, numbers[i / dims], element / 4, words);
         double radius = sqrt(-2.0 * log((words[pair] + 0.5) / 4294967296.0));
         double angle = 6.283185307179586 * ((words[pair + 1] + 0.5) / 4294967296.0);

@@ -9,7 +9,7 @@
 #endif
 
 // Counts and places of elements: no buffer has 2^31 of them.
-typedef unsigned index;
+typedef unsigned Index;
 
 #ifdef REAL_IS_FLOAT
 #define EXP expf
@@ -29,10 +29,10 @@ typedef unsigned index;
 #define BLOCK 256
 
 // Every i below n, whatever the number of threads.
-#define EACH(i, n) for (index i = blockIdx.x * blockDim.x + threadIdx.x; i < (n); i += gridDim.x * blockDim.x)
+#define EACH(i, n) for (Index i = blockIdx.x * blockDim.x + threadIdx.x; i < (n); i += gridDim.x * blockDim.x)
 
 // Every i below n, divided over the threads of one block.
-#define EACH_IN_BLOCK(i, n) for (index i = threadIdx.x; i < (n); i += blockDim.x)
+#define EACH_IN_BLOCK(i, n) for (Index i = threadIdx.x; i < (n); i += blockDim.x)
 
 // shared[0] = the sum of shared[0 .. BLOCK], for all threads of a block of BLOCK to call.
 DEVICE void add_over_block(double *shared) {
