@@ -115,7 +115,7 @@ pub fn score<E: Element, D: Device<E>>(
         let labels = if with_labels { images.labels_of(&indices) } else { None };
         let levels = images.gather(&indices);
         let batch = Batch { levels: &levels, labels: labels.as_deref(), numbers: &numbers, dequantize };
-        scores.extend(flow.log_prob_of(device, &batch)?);
+        scores.extend(device.exactly(|| flow.log_prob_of(device, &batch))?);
     }
     Ok(scores)
 }
