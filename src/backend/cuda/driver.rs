@@ -44,7 +44,7 @@ mod cuda {
     /// The code as CUDA 11.8 has it, which cudarc knows.
     fn known(code: Code) -> Code {
         match code {
-            225..300 | 913.. => Status::CUDA_ERROR_UNKNOWN as Code,
+            36 | 225..300 | 402..500 | 721..800 | 811..900 | 913.. => Status::CUDA_ERROR_UNKNOWN as Code,
             code => code,
         }
     }
