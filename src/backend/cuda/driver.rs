@@ -259,4 +259,14 @@ mod tests {
             assert_eq!(error.0, cudarc::nvrtc::sys::nvrtcResult::NVRTC_ERROR_INTERNAL_ERROR);
         }
     }
+
+    #[test]
+    fn a_compiler_that_is_found_compiles() {
+        if let Err(reason) = NVRTC.find() {
+            return println!("skipped: {reason}");
+        }
+        let kernel = r#"extern "C" __global__ void twice(float *x) { x[threadIdx.x] *= 2; }"#;
+        let ptx = cudarc::nvrtc::compile_ptx(kernel).unwrap();
+        assert!(ptx.to_src().contains(".entry twice"), "{}", ptx.to_src());
+    }
 }
