@@ -44,7 +44,7 @@ mod cuda {
     /// The code as CUDA 11.8 has it, which cudarc knows.
     fn known(code: Code) -> Code {
         match code {
-            225..300 | 913.. => Status::CUDA_ERROR_UNKNOWN as Code,
+            36 | 225..300 | 402..500 | 721..800 | 811..900 | 913.. => Status::CUDA_ERROR_UNKNOWN as Code,
             code => code,
         }
     }
@@ -258,5 +258,15 @@ mod tests {
             let error = cudarc::nvrtc::result::create_program("").unwrap_err();
             assert_eq!(error.0, cudarc::nvrtc::sys::nvrtcResult::NVRTC_ERROR_INTERNAL_ERROR);
         }
+    }
+
+    #[test]
+    fn a_compiler_that_is_found_compiles() {
+        if let Err(reason) = NVRTC.find() {
+            return println!("skipped: {reason}");
+        }
+        let kernel = r#"extern "C" __global__ void twice(float *x) { x[threadIdx.x] *= 2; }"#;
+        let ptx = cudarc::nvrtc::compile_ptx(kernel).unwrap();
+        assert!(ptx.to_src().contains(".entry twice"), "{}", ptx.to_src());
     }
 }

@@ -46,12 +46,15 @@ pub fn open(ordinal: usize) -> Result<Cuda> {
 
 /// How many CUDA devices this machine has: at least one.
 fn count() -> Result<usize> {
-    let none = |reason: String| Error::Usage(format!("this machine has no CUDA: {reason}; use --device cpu"));
-    CUDA.find().map_err(|reason| none(format!("{} cannot be loaded ({reason})", CUDA.name)))?;
-    let count = result::init().and_then(|()| result::device::get_count()).map_err(|error| none(text(error)))?;
+    CUDA.find().map_err(|reason| {
+        Error::Usage(format!("this machine has no CUDA: {} cannot be loaded ({reason}); use --device cpu", CUDA.name))
+    })?;
+    let no_device =
+        |reason| Error::Usage(format!("CUDA's driver is here but has no device ({reason}); use --device cpu"));
+    let count = result::init().and_then(|()| result::device::get_count()).map_err(|error| no_device(text(error)))?;
     match usize::try_from(count) {
         Ok(count) if count > 0 => Ok(count),
-        _ => Err(none("its driver finds no device".into())),
+        _ => Err(no_device("it counts none".into())),
     }
 }
 
