@@ -234,7 +234,7 @@ fn making(contents: &Contents) -> String {
         (finished().map(|run| run.stored).sum::<usize>(), finished().map(|run| run.skipped).sum::<usize>());
     format!(
         "## How it was made\n\n\
-         Flowstone {}, in f32 on the CPU, {}. `ablation.ron` is the ablation, `flows/` has the whole flow and recipe of \
+         Flowstone {}, in f32 {}. `ablation.ron` is the ablation, `flows/` has the whole flow and recipe of \
          every run with every option written out, `table.csv` one row a run, `timing.csv` what depends on the clock. The \
          largest drift of a step was {drift:.1e}; {stored} steps were computed again from stored activations, and {skipped} \
          updates left out because a gradient was not finite.",
