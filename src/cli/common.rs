@@ -99,8 +99,8 @@ pub struct DeviceArgs {
 /// How exact matrix products are.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct ProductArgs {
-    /// On CUDA: round the factors of matrix products to TF32 (10 bits of mantissa), which is faster. A matter of this
-    /// process alone: neither recipe nor checkpoint keeps it, so give it again when going on with what was begun with it
+    /// On CUDA: matrix products in TF32, their factors rounded to 10 bits of mantissa, which is faster. An option of the
+    /// machine, not of the recipe: no file keeps it, so give it again to go on with a run
     #[arg(long)]
     pub tf32: bool,
 }
