@@ -113,7 +113,7 @@ pub fn bench<D: Device<f32> + Machine>(file: &FlowFile, device: &D, batch: usize
     })?;
     Ok(Report {
         flow: file.name.clone(),
-        device: device.name(),
+        device: device.name()?,
         threads: device.threads(),
         batch,
         train_invert,

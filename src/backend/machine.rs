@@ -11,7 +11,10 @@ use std::time::Instant;
 /// A device as a benchmark sees it. Peaks are in billions of f32 operations per second, a multiply-add counting as two.
 pub trait Machine: Synchronize {
     /// What it is called: `cpu`, or the card's name.
-    fn name(&self) -> String;
+    ///
+    /// # Errors
+    /// [`Error::Device`] where a card does not tell.
+    fn name(&self) -> Result<String>;
 
     /// The threads that share its work, where there are any.
     fn threads(&self) -> Option<usize>;
@@ -35,8 +38,8 @@ pub trait Machine: Synchronize {
 }
 
 impl Machine for Cpu {
-    fn name(&self) -> String {
-        "cpu".into()
+    fn name(&self) -> Result<String> {
+        Ok("cpu".into())
     }
 
     fn threads(&self) -> Option<usize> {
@@ -126,7 +129,7 @@ mod cuda {
     const LONG: f64 = 0.005;
 
     impl Machine for Cuda {
-        fn name(&self) -> String {
+        fn name(&self) -> Result<String> {
             cuda::description(self)
         }
 

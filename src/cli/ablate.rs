@@ -45,7 +45,7 @@ pub fn run(args: &Args) -> Result<()> {
     let file = AblationFile::read(&args.file)?;
     let (plan, seconds, machine) = on_device!(opened, device => {
         let (plan, seconds) = planned::<f32, _>(args, &file, &device)?;
-        (plan, seconds, args.device.with_products(device.name()))
+        (plan, seconds, args.device.with_products(device.name()?))
     });
     let jobs = args.jobs as usize;
     if args.dry_run {

@@ -60,11 +60,7 @@ impl DeviceChoice {
                 Ok(OpenDevice::Cpu(device))
             }
             #[cfg(feature = "cuda")]
-            Self::Cuda(number) => {
-                let device = crate::backend::cuda::open(number)?;
-                device.enable_cache();
-                Ok(OpenDevice::Cuda(device))
-            }
+            Self::Cuda(number) => crate::backend::cuda::open(number).map(OpenDevice::Cuda),
             #[cfg(not(feature = "cuda"))]
             Self::Cuda(_) => {
                 Err(Error::Usage("this program was built without CUDA (feature `cuda`); use --device cpu".into()))
