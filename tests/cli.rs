@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn flowstone(arguments: &[&str], folder: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_flowstone")).args(arguments).current_dir(folder).output().unwrap()
@@ -129,7 +129,6 @@ fn a_run_leaves_what_it_promises_and_every_command_takes_it() {
     assert!(is_refused(&["train", "digits", "--steps", "1", "--out", "run"], at).contains("--resume run"));
     assert!(is_refused(&["sample", "run", "--class", "1"], at).contains("no classes"));
     assert!(is_refused(&["train", "glow-cifar10", "--data", "digits", "--steps", "1"], at).contains("grey levels"));
-    assert!(is_refused(&["eval", "run", "--device", "cuda"], at).contains("cpu"));
     fs::write(at.join("half.safetensors"), &fs::read(at.join("run/model.safetensors")).unwrap()[..5000]).unwrap();
     assert!(is_refused(&["eval", "half.safetensors"], at).contains("not a safetensors file"));
     is_refused(&["eval", "nowhere"], at);
@@ -233,4 +232,86 @@ fn samples_come_in_rows_and_scores_are_ranked() {
     let against = succeeds(&["score", "run", "-n", "5", "--against", "digits", "--json"], at);
     let against: serde_json::Value = serde_json::from_str(&against).unwrap();
     assert_eq!(against["against"]["auroc"], 0.5, "a set is no stranger to itself");
+}
+
+/// Every command that computes, with as little as its command line needs.
+const COMPUTING: [&[&str]; 12] = [
+    &["train", "digits"],
+    &["eval", "nowhere"],
+    &["inspect", "nowhere"],
+    &["score", "nowhere"],
+    &["sample", "nowhere"],
+    &["encode", "nowhere"],
+    &["decode", "nowhere", "latents.safetensors"],
+    &["reconstruct", "nowhere"],
+    &["interpolate", "nowhere"],
+    &["manipulate", "nowhere", "--with", "8"],
+    &["bench", "digits"],
+    &["ablate", "digits"],
+];
+
+/// Those whose matrix products may be less exact than f32.
+const WITH_TF32: [&str; 4] = ["train", "sample", "bench", "ablate"];
+
+#[cfg(not(feature = "cuda"))]
+#[test]
+fn a_program_without_cuda_says_so_before_anything_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let sentence = "this program was built without CUDA (feature `cuda`); use --device cpu";
+    let is_said = |stderr: &str| stderr.split_whitespace().collect::<Vec<_>>().join(" ").contains(sentence);
+    for command in COMPUTING {
+        let tf32: &[&str] = if WITH_TF32.contains(&command[0]) { &["--tf32"] } else { &[] };
+        for device in ["cuda", "cuda:1"] {
+            let stderr = is_refused(&[command, &["--device", device], tf32].concat(), folder.path());
+            assert!(is_said(&stderr), "{command:?}: {stderr}");
+        }
+    }
+    for resumed in [["train", "--resume", "run"], ["train", "digits", "--from=run"]] {
+        assert!(is_said(&is_refused(&[&resumed[..], &["--device", "cuda"]].concat(), folder.path())));
+    }
+
+    // A run of a grid ends with its stdin, and says on stdout why it failed.
+    let mut child = Command::new(env!("CARGO_BIN_EXE_flowstone"))
+        .args(["run-of-grid", "digits", "run", "--device", "cuda", "--tf32"])
+        .current_dir(folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let stdin = child.stdin.take();
+    let output = child.wait_with_output().unwrap();
+    drop(stdin);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), format!("{{\"failed\":\"{sentence}\"}}\n")));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was written");
+}
+
+#[test]
+fn devices_and_tf32_are_checked_on_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in COMPUTING {
+        let refused = |options: &[&str]| is_refused(&[command, options].concat(), folder.path());
+        assert!(refused(&["--device", "gpu"]).contains("expected `cpu`, `cuda` or `cuda:N`"), "{command:?}");
+        let reason = match WITH_TF32.contains(&command[0]) {
+            true => "--tf32 is for matrix products on CUDA",
+            false => "unexpected argument '--tf32'",
+        };
+        let stderr = refused(&["--tf32"]);
+        assert!(stderr.contains(reason), "{command:?}: {stderr}");
+    }
+    assert!(is_refused(&["check", "digits", "--device", "cpu"], folder.path()).contains("unexpected argument"));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was written");
+}
+
+#[test]
+fn a_benchmark_of_the_cpu_names_it_and_says_what_its_threads_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = ["--threads", "2", "bench", "digits", "--batch", "4", "--seconds", "0", "--json"];
+    let json: serde_json::Value = serde_json::from_str(&succeeds(&bench, folder.path())).unwrap();
+    assert_eq!((&json["device"], &json["threads"], json.get("kernels")), (&"cpu".into(), &2.into(), None));
+    for kind in ["train_invert", "train_store", "score", "sample"] {
+        assert!(json[kind]["images_per_second"].as_f64() > Some(0.0), "{json}");
+        assert!(json[kind]["in_products"].is_f64() && json[kind]["in_passes"].is_f64(), "{json}");
+    }
+    assert!(json["product_peak_gflops"].as_f64() > Some(0.0) && json["fma_peak_gflops"].as_f64() > Some(0.0));
 }

@@ -1,6 +1,9 @@
 //! A stopwatch for the parts of the work, off unless a benchmark turns it on.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 static RUNNING: AtomicBool = AtomicBool::new(false);
@@ -37,10 +40,42 @@ pub(super) fn product<T>(work: impl FnOnce() -> T) -> T {
     count(&IN_PRODUCTS, work)
 }
 
-/// One kernel of a card, likewise; it ends when `synchronize` does.
-#[cfg(feature = "cuda")]
-pub(super) fn kernel<S, T>(_name: &'static str, _synchronize: impl Fn() -> S, work: impl FnOnce() -> T) -> T {
-    work()
+static TIMES_KERNELS: AtomicBool = AtomicBool::new(false);
+static KERNELS: Mutex<BTreeMap<String, (u64, Duration)>> = Mutex::new(BTreeMap::new());
+
+fn kernels() -> MutexGuard<'static, BTreeMap<String, (u64, Duration)>> {
+    KERNELS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs `f`, and says which kernels it launched on CUDA, how often, and how long they took: those that took longest come
+/// first. Each is waited for, so all together takes longer than without.
+pub fn time_kernels<T>(f: impl FnOnce() -> T) -> (T, Vec<(String, u64, Duration)>) {
+    kernels().clear();
+    TIMES_KERNELS.store(true, Relaxed);
+    let result = f();
+    TIMES_KERNELS.store(false, Relaxed);
+    let times = std::mem::take(&mut *kernels());
+    let mut times: Vec<_> = times.into_iter().map(|(name, (launches, time))| (name, launches, time)).collect();
+    times.sort_by_key(|(_, _, time)| Reverse(*time));
+    (result, times)
+}
+
+/// The launch of a kernel, counted if kernels are timed: then `wait` lets the device finish what came before it, and it.
+#[cfg(any(feature = "cuda", test))]
+pub(super) fn kernel<S, T>(name: &str, wait: impl Fn() -> S, work: impl FnOnce() -> T) -> T {
+    if !TIMES_KERNELS.load(Relaxed) {
+        return work();
+    }
+    wait();
+    let begin = Instant::now();
+    let result = work();
+    wait();
+    let time = begin.elapsed();
+    let mut kernels = kernels();
+    let (launches, total) = kernels.entry(name.to_owned()).or_default();
+    *launches += 1;
+    *total += time;
+    result
 }
 
 fn count<T>(part: &AtomicU64, work: impl FnOnce() -> T) -> T {
@@ -61,5 +96,19 @@ mod tests {
         let nap = || std::thread::sleep(Duration::from_millis(5));
         let ((), time) = time_work(|| shards(|| (nap(), product(nap), nap())).1);
         assert!(time.products >= Duration::from_millis(5) && time.shards >= 2 * time.products, "{time:?}");
+    }
+
+    #[test]
+    fn kernels_are_counted_only_while_they_are_timed_and_the_longest_comes_first() {
+        let nap = |milliseconds| std::thread::sleep(Duration::from_millis(milliseconds));
+        kernel("before", || (), || nap(1));
+        let (result, times) = time_kernels(|| {
+            kernel("short", || (), || nap(1));
+            kernel("long", || (), || nap(20));
+            kernel("short", || (), || 7)
+        });
+        let seen: Vec<_> = times.iter().map(|(name, launches, _)| (name.as_str(), *launches)).collect();
+        assert_eq!((result, seen), (7, vec![("long", 1), ("short", 2)]));
+        assert!(times[0].2 >= Duration::from_millis(20));
     }
 }

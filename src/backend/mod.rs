@@ -13,19 +13,19 @@ mod image;
 mod initializer;
 pub mod kernels;
 pub mod linear_algebra;
+mod machine;
 mod parameter;
-mod peak;
 mod shards;
 
-pub use clock::{WorkTime, time_work};
+pub use clock::{WorkTime, time_kernels, time_work};
 pub use dfdx::tensor::Cpu;
 #[cfg(feature = "cuda")]
 pub use dfdx::tensor::Cuda;
 pub use image::{Image, ImageShape, PerSample};
 pub use initializer::Initializer;
+pub use machine::Machine;
 pub(crate) use parameter::join;
 pub use parameter::{Parameter, ParameterGradients, ParameterId, Parameters, mirror};
-pub use peak::fma_peak_gflops;
 pub use shards::{Shards, set_workers, workers};
 
 use dfdx::tensor::Storage;

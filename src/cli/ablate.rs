@@ -1,9 +1,9 @@
 //! `ablate FILE`: a grid of runs, and what it shows.
 
-use super::common::{DeviceChoice, grouped, print, print_json};
+use super::common::{DeviceArgs, grouped, on_device, print, print_json};
 use super::run_of_grid::Child;
 use crate::ablation::{AblationFile, Grid, Plan, Status, Work, all_seconds, gather, work, write_report};
-use crate::backend::{Cpu, workers};
+use crate::backend::{Device, Element, Machine, workers};
 use crate::flow::Registry;
 use crate::{Error, Result};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -32,19 +32,21 @@ pub struct Args {
     /// The data, in place of the recipe's: `digits`, `cifar10:DIR`, …
     #[arg(long)]
     data: Option<String>,
-    /// Where to compute: `cpu`, `cuda` or `cuda:N`
-    #[arg(long, default_value = "cpu")]
-    device: DeviceChoice,
+    #[command(flatten)]
+    device: DeviceArgs,
     /// The plan, or at the end the results, as JSON on stdout
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let device = args.device.open()?;
-    let (file, registry) = (AblationFile::read(&args.file)?, Registry::<f32, Cpu>::default());
-    let plan = Plan::new(&file, &device, &registry, args.data.as_deref())?;
-    let seconds = estimate(&plan, &device, &registry)?;
+    // Closed before the runs begin: what its memory holds is theirs.
+    let opened = args.device.open()?;
+    let file = AblationFile::read(&args.file)?;
+    let (plan, seconds, machine) = on_device!(opened, device => {
+        let (plan, seconds) = planned::<f32, _>(args, &file, &device)?;
+        (plan, seconds, args.device.with_products(device.name()?))
+    });
     let jobs = args.jobs as usize;
     if args.dry_run {
         return if args.json { print_json(&plan_json(&plan, &seconds)) } else { print(&table(&plan, &seconds, jobs)) };
@@ -56,10 +58,13 @@ pub fn run(args: &Args) -> Result<()> {
     let grid = Grid::open(&out, &plan, workers())?;
     let threads = (rayon::current_num_threads() / jobs).max(1);
     let progress = Progress::new(&plan, &grid, args.json)?;
-    work(&plan, &grid, &Child { threads }, (jobs, args.retry_failed), &|event| progress.show(event))?;
+    work(&plan, &grid, &Child { threads, device: args.device }, (jobs, args.retry_failed), &|event| {
+        progress.show(event)
+    })?;
     progress.finish();
     let results = gather(&plan, &grid)?;
-    let conditions = format!("{jobs} at a time, {threads} threads each, batches in {} shares", grid.workers());
+    let conditions =
+        format!("on {machine}, {jobs} at a time, {threads} threads each, batches in {} shares", grid.workers());
     let summary = write_report(&plan, &grid, &results, &conditions)?;
     if args.json {
         print_json(&summary.json)?;
@@ -70,11 +75,14 @@ pub fn run(args: &Args) -> Result<()> {
     if failed == 0 { Ok(()) } else { Err(Error::Device(format!("{failed} of {} runs failed", results.runs.len()))) }
 }
 
-/// Seconds of every run; the data are opened for their number.
-fn estimate(plan: &Plan, device: &Cpu, registry: &Registry<f32, Cpu>) -> Result<Vec<f64>> {
-    let Some(run) = plan.runs.first() else { return Ok(Vec::new()) };
+/// The plan, and seconds of every run; the data are opened for their number.
+fn planned<E: Element, D: Device<E>>(args: &Args, file: &AblationFile, device: &D) -> Result<(Plan, Vec<f64>)> {
+    let registry = Registry::default();
+    let plan = Plan::new(file, device, &registry, args.data.as_deref())?;
+    let Some(run) = plan.runs.first() else { return Ok((plan, Vec::new())) };
     let set = crate::train::open_data(&run.file, None)?;
-    all_seconds(plan, device, registry, (set.train.len(), set.test.len()))
+    let seconds = all_seconds(&plan, device, &registry, (set.train.len(), set.test.len()))?;
+    Ok((plan, seconds))
 }
 
 fn table(plan: &Plan, seconds: &[f64], jobs: usize) -> String {

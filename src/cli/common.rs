@@ -1,13 +1,14 @@
 //! Options that several commands share.
 
-use crate::backend::Cpu;
+use crate::backend::{Cpu, Device, Element};
 use crate::data::{DataSet, Images, files};
-use crate::flow::FlowFile;
+use crate::flow::{FlowFile, Model, Registry};
 use crate::train::open_data;
 use crate::{Error, Result};
 use clap::ValueEnum;
 use dfdx::tensor::Cache;
 use serde::Serialize;
+use std::fmt;
 use std::io::Write;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -32,23 +33,104 @@ impl FromStr for DeviceChoice {
     }
 }
 
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => write!(f, "cpu"),
+            Self::Cuda(number) => write!(f, "cuda:{number}"),
+        }
+    }
+}
+
+/// A device that is ready to compute.
+#[derive(Debug)]
+pub enum OpenDevice {
+    Cpu(Cpu),
+    #[cfg(feature = "cuda")]
+    Cuda(crate::backend::Cuda),
+}
+
 impl DeviceChoice {
     /// The device, if this program can compute on it.
-    pub fn open(self) -> Result<Cpu> {
+    pub fn open(self) -> Result<OpenDevice> {
         match self {
             Self::Cpu => {
                 let device = Cpu::default();
                 device.enable_cache();
-                Ok(device)
+                Ok(OpenDevice::Cpu(device))
             }
-            Self::Cuda(_) if cfg!(feature = "cuda") => Err(Error::NotYet {
-                device: "cuda",
-                what: "its kernels are not written in this version; use --device cpu",
-            }),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(number) => crate::backend::cuda::open(number).map(OpenDevice::Cuda),
+            #[cfg(not(feature = "cuda"))]
             Self::Cuda(_) => {
                 Err(Error::Usage("this program was built without CUDA (feature `cuda`); use --device cpu".into()))
             }
         }
+    }
+}
+
+/// `on_device!(opened, device => work(&device))`: the work, compiled for every device there can be, on the one that was
+/// opened. It is closed after that.
+macro_rules! on_device {
+    ($opened:expr, $device:ident => $work:expr) => {
+        match $opened {
+            $crate::cli::common::OpenDevice::Cpu($device) => $work,
+            #[cfg(feature = "cuda")]
+            $crate::cli::common::OpenDevice::Cuda($device) => $work,
+        }
+    };
+}
+pub(super) use on_device;
+
+/// Where to compute, for work that need not be exact to the last digit.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct DeviceArgs {
+    /// Where to compute: `cpu`, `cuda` or `cuda:N`
+    #[arg(long, default_value = "cpu")]
+    pub device: DeviceChoice,
+    #[command(flatten)]
+    pub products: ProductArgs,
+}
+
+/// How exact matrix products are.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct ProductArgs {
+    /// On CUDA: matrix products in TF32, their factors rounded to 10 bits of mantissa, which is faster. An option of the
+    /// machine, not of the recipe: no file keeps it, so give it again to go on with a run
+    #[arg(long)]
+    pub tf32: bool,
+}
+
+impl DeviceArgs {
+    /// The device, if this program can compute on it so.
+    pub fn open(self) -> Result<OpenDevice> {
+        self.products.open(self.device)
+    }
+
+    /// These options, for another process.
+    pub fn arguments(self) -> Vec<String> {
+        let tf32 = self.products.tf32.then(|| "--tf32".to_owned());
+        ["--device".to_owned(), self.device.to_string()].into_iter().chain(tf32).collect()
+    }
+
+    /// What computes, with how exact it is where that is not as ever.
+    pub fn with_products(self, machine: String) -> String {
+        machine + if self.products.tf32 { ", products in TF32" } else { "" }
+    }
+}
+
+impl ProductArgs {
+    /// The device, if this program can compute on it so.
+    pub fn open(self, device: DeviceChoice) -> Result<OpenDevice> {
+        if self.tf32 && device == DeviceChoice::Cpu {
+            return Err(Error::Usage(
+                "--tf32 is for matrix products on CUDA; leave it out, or give --device cuda".into(),
+            ));
+        }
+        let opened = device.open()?;
+        #[cfg(feature = "cuda")]
+        crate::backend::cuda::use_tf32(self.tf32);
+        Ok(opened)
     }
 }
 
@@ -66,6 +148,13 @@ pub struct ModelArgs {
     /// Decides every random number
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+}
+
+impl ModelArgs {
+    /// The model on a device.
+    pub fn load<E: Element, D: Device<E>>(&self, device: &D) -> Result<Model<E, D>> {
+        Model::load(&self.model, device, &Registry::default(), self.raw)
+    }
 }
 
 /// Where images come from.
@@ -205,6 +294,7 @@ mod tests {
         assert_eq!("cpu".parse(), Ok(DeviceChoice::Cpu));
         assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda(0)));
         assert_eq!("cuda:3".parse(), Ok(DeviceChoice::Cuda(3)));
+        assert_eq!(["cpu", "cuda:3"].map(|text| text.parse::<DeviceChoice>().unwrap().to_string()), ["cpu", "cuda:3"]);
         assert!(["", "cpu:0", "gpu", "cuda:", "cuda:x"].iter().all(|text| text.parse::<DeviceChoice>().is_err()));
     }
 }

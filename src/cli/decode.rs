@@ -1,10 +1,10 @@
 //! `decode MODEL LATENTS`: a file of latents to pictures.
 
-use super::common::{ModelArgs, print};
+use super::common::{ModelArgs, on_device, print};
 use crate::Result;
-use crate::backend::{Cpu, Device, Element};
+use crate::backend::{Device, Element};
 use crate::data::npy;
-use crate::flow::{Model, Registry};
+use crate::flow::Model;
 use crate::latent::{Content, LatentFile, decode, sample_sheet};
 use std::path::PathBuf;
 
@@ -30,12 +30,13 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let device = args.model.device.open()?;
-    if args.f64 { pictures::<f64, Cpu>(args, &device) } else { pictures::<f32, Cpu>(args, &device) }
+    on_device!(args.model.device.open()?, device => {
+        if args.f64 { pictures::<f64, _>(args, &device) } else { pictures::<f32, _>(args, &device) }
+    })
 }
 
 fn pictures<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
-    let model: Model<E, D> = Model::load(&args.model.model, device, &Registry::default(), args.model.raw)?;
+    let model: Model<E, D> = args.model.load(device)?;
     let file = LatentFile::read(&args.latents, &model, device, Content::Latents)?;
     let mut levels = decode(&model.flow, device, &file.points, file.labels_for(&model))?.levels;
     let (n, shape) = (file.points.len(), model.flow.image_shape());

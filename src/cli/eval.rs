@@ -1,9 +1,9 @@
 //! `eval MODEL`: bits per dimension with their error.
 
-use super::common::{DataArgs, ModelArgs, print, print_json};
+use super::common::{DataArgs, ModelArgs, on_device, print, print_json};
 use crate::Result;
-use crate::backend::{Cpu, Device, Element};
-use crate::flow::{Model, Registry};
+use crate::backend::{Device, Element};
+use crate::flow::Model;
 use crate::train::{DataName, Evaluation, Noise, evaluate};
 
 /// Bits/dim of a model on images: mean, standard error, and all that is needed to check them
@@ -25,14 +25,14 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let device = args.model.device.open()?;
-    let evaluation =
-        if args.data.f64 { evaluation::<f64, Cpu>(args, &device)? } else { evaluation::<f32, Cpu>(args, &device)? };
+    let evaluation = on_device!(args.model.device.open()?, device => {
+        if args.data.f64 { evaluation::<f64, _>(args, &device)? } else { evaluation::<f32, _>(args, &device)? }
+    });
     if args.json { print_json(&evaluation) } else { print(&describe(&evaluation)) }
 }
 
 fn evaluation<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<Evaluation> {
-    let model = Model::load(&args.model.model, device, &Registry::default(), args.model.raw)?;
+    let model: Model<E, D> = args.model.load(device)?;
     let (images, set) = args.data.open(&model.file)?;
     let data = DataName { name: set.name, split: args.data.split_name().into(), fingerprint: images.fingerprint() };
     let noise = Noise { seed: args.model.seed, draws: args.draws, importance: args.importance };

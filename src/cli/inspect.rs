@@ -1,9 +1,10 @@
 //! `inspect MODEL`: how well a model's layers, and the whole of it, can be inverted.
 
-use super::common::{ModelArgs, SourceArgs, print, print_json};
+use super::common::{ModelArgs, SourceArgs, on_device, print, print_json};
 use crate::Result;
+use crate::backend::Device;
 use crate::bijector::Health;
-use crate::flow::{LayerHealth, Model, Registry, RoundTrip};
+use crate::flow::{LayerHealth, Registry, RoundTrip};
 use crate::train::{DataName, Inspection, inspect};
 
 /// Health of a model: condition numbers, scales, round trips in f32 and f64, drift, and the worst layer
@@ -22,15 +23,18 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let device = args.model.device.open()?;
+    let inspection = on_device!(args.model.device.open()?, device => inspection(args, &device)?);
+    if args.json { print_json(&inspection) } else { print(&describe(&inspection)) }
+}
+
+fn inspection<D: Device<f32> + Device<f64>>(args: &Args, device: &D) -> Result<Inspection> {
     let model = &args.model;
-    let file = Model::<f32, _>::load(&model.model, &device, &Registry::default(), model.raw)?.file;
+    let file = model.load::<f32, _>(device)?.file;
     let (all, set) = args.source.open(&file)?;
     let images = all.select(0..args.images.min(all.len()))?;
     let name = DataName { name: set.name, split: args.source.split_name().into(), fingerprint: images.fingerprint() };
     let registries = (&Registry::default(), &Registry::default());
-    let inspection = inspect(&model.model, &device, registries, model.raw, (&images, name))?;
-    if args.json { print_json(&inspection) } else { print(&describe(&inspection)) }
+    inspect(&model.model, device, registries, model.raw, (&images, name))
 }
 
 fn describe(inspection: &Inspection) -> String {

@@ -1,9 +1,9 @@
 //! `interpolate MODEL`: straight lines in latent space between real pictures.
 
-use super::common::{ModelArgs, SourceArgs, print};
+use super::common::{ModelArgs, SourceArgs, on_device, print};
 use crate::Result;
-use crate::backend::Cpu;
-use crate::flow::{Model, Registry};
+use crate::backend::{Device, Element};
+use crate::flow::Model;
 use crate::latent::Interpolation;
 use crate::plot::save_animation;
 use std::path::PathBuf;
@@ -33,10 +33,13 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let device = args.model.device.open()?;
-    let model: Model<f32, Cpu> = Model::load(&args.model.model, &device, &Registry::default(), args.model.raw)?;
+    on_device!(args.model.device.open()?, device => interpolate::<f32, _>(args, &device))
+}
+
+fn interpolate<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
+    let model: Model<E, D> = args.model.load(device)?;
     let (images, set) = args.data.open(&model.file)?;
-    let between = Interpolation::new(&model.flow, &device, &images, &args.between)?;
+    let between = Interpolation::new(&model.flow, device, &images, &args.between)?;
     between.sheet(args.steps)?.save_png(&args.out)?;
     let numbers = args.between.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
     let name = format!("{} split of {}", args.data.split_name(), set.name);

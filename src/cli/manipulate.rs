@@ -1,9 +1,9 @@
 //! `manipulate MODEL`: real pictures moved along a direction of latent space.
 
-use super::common::{ModelArgs, SourceArgs, print};
+use super::common::{ModelArgs, SourceArgs, on_device, print};
 use crate::Result;
-use crate::backend::Cpu;
-use crate::flow::{Model, Registry};
+use crate::backend::{Device, Element};
+use crate::flow::Model;
 use crate::latent::{Attribute, Content, Direction, LatentFile};
 use crate::train::open_data;
 use std::path::PathBuf;
@@ -45,12 +45,15 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let device = args.model.device.open()?;
-    let model: Model<f32, Cpu> = Model::load(&args.model.model, &device, &Registry::default(), args.model.raw)?;
+    on_device!(args.model.device.open()?, device => manipulate::<f32, _>(args, &device))
+}
+
+fn manipulate<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
+    let model: Model<E, D> = args.model.load(device)?;
     let (images, set) = args.data.open(&model.file)?;
     let direction = match &args.direction {
         Some(path) => {
-            let file = LatentFile::read(path, &model, &device, Content::Direction)?;
+            let file = LatentFile::read(path, &model, device, Content::Direction)?;
             Direction { point: file.points, words: file.about.source }
         }
         None => {
@@ -61,15 +64,15 @@ pub fn run(args: &Args) -> Result<()> {
             } else {
                 Attribute::named(&args.without, &set, args.examples, open)?
             };
-            Direction::between(&model.flow, &device, &with, &without)?
+            Direction::between(&model.flow, device, &with, &without)?
         }
     };
-    let sheet = direction.sheet(&model.flow, &device, (&images, &args.pictures), (args.alpha, args.steps))?;
+    let sheet = direction.sheet(&model.flow, device, (&images, &args.pictures), (args.alpha, args.steps))?;
     sheet.save_png(&args.out)?;
     print(&format!("{}: {} pictures along {}", args.out.display(), args.pictures.len(), direction.words))?;
     if let Some(path) = &args.save {
         let (labels, Direction { point, words }) = (model.flow.classes().map(|_| vec![0]), direction);
-        LatentFile::new(&model, &device, Content::Direction, point, labels, words)?.write(path)?;
+        LatentFile::new(&model, device, Content::Direction, point, labels, words)?.write(path)?;
         print(&format!("{}: the direction", path.display()))?;
     }
     Ok(())

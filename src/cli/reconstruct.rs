@@ -1,9 +1,9 @@
 //! `reconstruct MODEL`: pictures beside what comes back from their latents.
 
-use super::common::{DataArgs, ModelArgs, print, print_json};
+use super::common::{DataArgs, ModelArgs, on_device, print, print_json};
 use crate::Result;
-use crate::backend::{Cpu, Device, Element};
-use crate::flow::{Model, Registry};
+use crate::backend::{Device, Element};
+use crate::flow::Model;
 use crate::latent::{Reconstruction, classes_of};
 use std::path::PathBuf;
 
@@ -29,12 +29,13 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let device = args.model.device.open()?;
-    if args.data.f64 { reconstruct::<f64, Cpu>(args, &device) } else { reconstruct::<f32, Cpu>(args, &device) }
+    on_device!(args.model.device.open()?, device => {
+        if args.data.f64 { reconstruct::<f64, _>(args, &device) } else { reconstruct::<f32, _>(args, &device) }
+    })
 }
 
 fn reconstruct<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
-    let model: Model<E, D> = Model::load(&args.model.model, device, &Registry::default(), args.model.raw)?;
+    let model: Model<E, D> = args.model.load(device)?;
     let (images, set) = args.data.open(&model.file)?;
     let classes = classes_of(&model.flow, &images, args.class)?;
     let outcome = Reconstruction::of(&model.flow, device, &images, classes.as_deref(), args.columns)?;

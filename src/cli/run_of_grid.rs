@@ -3,10 +3,10 @@
 //! The grid's process starts `flowstone run-of-grid`, which trains and writes lines of JSON to stdout: how far it is, and
 //! at the end why it failed if it did. It ends when the grid's process does, which it learns from the end of stdin.
 
-use super::common::DeviceChoice;
+use super::common::{DeviceArgs, on_device};
 use crate::Result;
 use crate::ablation::{Grid, Run, Work, Worker};
-use crate::backend::Cpu;
+use crate::backend::{Device, Element};
 use crate::flow::{FlowFile, Registry};
 use crate::train::{Event, RunFolder, Start, Trainer, open_data};
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,8 @@ pub struct Args {
     folder: PathBuf,
     #[arg(long)]
     resume: bool,
+    #[command(flatten)]
+    device: DeviceArgs,
 }
 
 /// A line to the grid's process.
@@ -42,12 +44,12 @@ pub fn run(args: &Args) -> Result<()> {
         let _ = std::io::stdin().read(&mut [0]);
         std::process::exit(1);
     });
-    train(args).inspect_err(|error| say(&Line::Failed(error.to_string())))
+    let train = || on_device!(args.device.open()?, device => train::<f32, _>(args, &device));
+    train().inspect_err(|error| say(&Line::Failed(error.to_string())))
 }
 
-fn train(args: &Args) -> Result<()> {
-    let device = DeviceChoice::Cpu.open()?;
-    let (file, registry) = (FlowFile::read(&args.flow)?, Registry::<f32, Cpu>::default());
+fn train<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
+    let (file, registry) = (FlowFile::read(&args.flow)?, Registry::default());
     let data = open_data(&file, None)?;
     let (folder, start) = match args.resume {
         true => (RunFolder::open(&args.folder)?, Start::Resume),
@@ -64,7 +66,7 @@ fn train(args: &Args) -> Result<()> {
         }
         _ => {}
     };
-    Trainer::new(&device, &file, &registry, data, folder, start)?.run(&mut watch).map(drop)
+    Trainer::new(device, &file, &registry, data, folder, start)?.run(&mut watch).map(drop)
 }
 
 /// If nobody listens, nothing is lost.
@@ -79,6 +81,8 @@ fn say(line: &Line) {
 pub struct Child {
     /// Threads of each.
     pub threads: usize,
+    /// Where each computes.
+    pub device: DeviceArgs,
 }
 
 impl Worker for Child {
@@ -88,7 +92,7 @@ impl Worker for Child {
         let program = std::env::current_exe().map_err(started)?;
         let mut command = Command::new(program);
         command.args(["--threads", &self.threads.to_string(), "--workers", &grid.workers().to_string()]);
-        command.arg("run-of-grid").args([grid.flow(run), folder]);
+        command.arg("run-of-grid").args([grid.flow(run), folder]).args(self.device.arguments());
         if resumes {
             command.arg("--resume");
         }

@@ -1,10 +1,10 @@
 //! `sample MODEL`: sheets of samples.
 
-use super::common::{ModelArgs, print};
+use super::common::{ModelArgs, ProductArgs, on_device, print};
 use crate::Result;
-use crate::backend::Cpu;
+use crate::backend::{Device, Element};
 use crate::data::npy;
-use crate::flow::{Model, Registry, Temperatures};
+use crate::flow::{Model, Temperatures};
 use crate::latent::{Classes, Request, decode_rows, sample_sheet};
 use crate::train::TEMPERATURES;
 use std::path::PathBuf;
@@ -14,6 +14,8 @@ use std::path::PathBuf;
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    products: ProductArgs,
     /// How many, or how many a row [default: 64; 10 a row]
     #[arg(short = 'n', long)]
     count: Option<usize>,
@@ -40,8 +42,11 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let device = args.model.device.open()?;
-    let model: Model<f32, Cpu> = Model::load(&args.model.model, &device, &Registry::default(), args.model.raw)?;
+    on_device!(args.products.open(args.model.device)?, device => sample::<f32, _>(args, &device))
+}
+
+fn sample<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
+    let model: Model<E, D> = args.model.load(device)?;
     let request = Request {
         count: args.count,
         temperatures: if args.sweep { TEMPERATURES.map(Temperatures::from).to_vec() } else { args.temperature.clone() },
@@ -50,7 +55,7 @@ pub fn run(args: &Args) -> Result<()> {
         seed: args.model.seed,
     };
     let rows = request.rows(&model.flow)?;
-    let decoded = decode_rows(&model.flow, &device, &rows)?;
+    let decoded = decode_rows(&model.flow, device, &rows)?;
     let shape = model.flow.image_shape();
     if let Some(path) = &args.npy {
         let levels: Vec<u8> = decoded.iter().flat_map(|(_, levels)| levels).copied().collect();

@@ -1,10 +1,10 @@
 //! `score MODEL`: log p of every image.
 
-use super::common::{DataArgs, ModelArgs, print, print_json};
+use super::common::{DataArgs, ModelArgs, on_device, print, print_json};
 use crate::Result;
-use crate::backend::{Cpu, Device, Element};
+use crate::backend::{Device, Element};
 use crate::data::npy;
-use crate::flow::{Dequantize, Model, Registry};
+use crate::flow::{Dequantize, Model};
 use crate::noise::{NoiseKey, Purpose};
 use crate::train::{Comparison, rank, score, write_ranking};
 use clap::ValueEnum;
@@ -48,12 +48,13 @@ enum How {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let device = args.model.device.open()?;
-    if args.data.f64 { scores::<f64, Cpu>(args, &device) } else { scores::<f32, Cpu>(args, &device) }
+    on_device!(args.model.device.open()?, device => {
+        if args.data.f64 { scores::<f64, _>(args, &device) } else { scores::<f32, _>(args, &device) }
+    })
 }
 
 fn scores<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
-    let model: Model<E, D> = Model::load(&args.model.model, device, &Registry::default(), args.model.raw)?;
+    let model: Model<E, D> = args.model.load(device)?;
     let (images, set) = args.data.open(&model.file)?;
     let with_labels = !args.no_labels && args.against.is_none();
     let dequantize = match args.dequantize {

@@ -1,8 +1,8 @@
 //! `train FLOW`: trains a flow in a folder of its own, or goes on where a run stopped.
 
-use super::common::{DeviceChoice, print, print_json};
+use super::common::{DeviceArgs, on_device, print, print_json};
 use super::progress::Progress;
-use crate::backend::{Cpu, Device, Element};
+use crate::backend::{Device, Element};
 use crate::flow::spec::{Length, Memory};
 use crate::flow::{FlowFile, Registry};
 use crate::train::{Checkpoint, Outcome, RunFolder, Start, Trainer, open_data};
@@ -47,9 +47,8 @@ pub struct Args {
     /// Where the backward pass finds activations [default: the recipe's]
     #[arg(long, value_enum)]
     memory: Option<MemoryChoice>,
-    /// Where to compute: `cpu`, `cuda` or `cuda:N`
-    #[arg(long, default_value = "cpu")]
-    device: DeviceChoice,
+    #[command(flatten)]
+    device: DeviceArgs,
     /// The result as JSON on stdout
     #[arg(long)]
     json: bool,
@@ -66,11 +65,10 @@ enum MemoryChoice {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let device = args.device.open()?;
-    let outcome = match &args.resume {
-        Some(folder) => resume::<f32, Cpu>(args, &device, folder)?,
-        None => start::<f32, Cpu>(args, &device)?,
-    };
+    let outcome = on_device!(args.device.open()?, device => match &args.resume {
+        Some(folder) => resume::<f32, _>(args, &device, folder)?,
+        None => start::<f32, _>(args, &device)?,
+    });
     if args.json { print_json(&outcome) } else { print(&describe(&outcome)) }
 }
 

@@ -139,8 +139,8 @@ fn table_note(contents: &Contents) -> String {
         "All {} test images, {} weights, {} noise draw; ± is the standard error over seeds. The error over images, about \
          {error:.3}, is not in it: all runs are scored on the same images.{non_finite} seconds/step is the median over a \
          run's steps, the mean over seeds ({}). Peak MiB is the largest resident memory of a run's process while it made \
-         steps: data, weights, optimizer and activations together, without evaluations. Times are of the machine as it was, \
-         whatever else ran on it.",
+         steps: data, weights, optimizer and activations together, without evaluations; what lies in a card's own memory \
+         is not in it. Times are of the machine as it was, whatever else ran on it.",
         test.images, test.weights, test.draws, contents.conditions
     )
 }
@@ -234,9 +234,8 @@ fn making(contents: &Contents) -> String {
         (finished().map(|run| run.stored).sum::<usize>(), finished().map(|run| run.skipped).sum::<usize>());
     format!(
         "## How it was made\n\n\
-         Flowstone {}, in f32 on the CPU, {}. `ablation.ron` is the ablation, `flows/` has the whole flow and recipe of \
-         every run with every option written out, `table.csv` one row a run, `timing.csv` what depends on the clock. The \
-         largest drift of a step was {drift:.1e}; {stored} steps were computed again from stored activations, and {skipped} \
+         Flowstone {}, in f32 {}. `ablation.ron` is the ablation, `flows/` has the whole flow and recipe of every run with \
+         every option written out, `table.csv` one row a run, `timing.csv` what depends on the clock. The largest drift of a step was {drift:.1e}; {stored} steps were computed again from stored activations, and {skipped} \
          updates left out because a gradient was not finite.",
         env!("CARGO_PKG_VERSION"),
         contents.conditions,
