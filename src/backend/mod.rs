@@ -6,6 +6,8 @@
 //! floor knows which device it runs on.
 
 mod clock;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 mod elementary;
 mod image;
 mod initializer;
