@@ -18,7 +18,7 @@ pub(crate) use health::{larger, range};
 pub use taped::{FromTape, ImageTensor, Leaves, SampleTensor, Taped, device_error};
 
 use crate::backend::kernels::MemoryKernel;
-use crate::backend::{Device, Element, Image, ImageShape, ParameterGradients, Parameters, PerSample};
+use crate::backend::{Buffer, Device, Element, Image, ImageShape, ParameterGradients, Parameters, PerSample};
 use crate::{Error, Result};
 use std::sync::Arc;
 
@@ -33,14 +33,23 @@ pub struct Cotangent<E: Element, D: Device<E>> {
 /// The gradient with respect to each sample's ladj, the same for every layer of a chain.
 #[derive(Debug)]
 pub struct LadjCotangent<D: MemoryKernel<f64>> {
-    per_sample: PerSample<D>,
+    device: D,
+    data: Buffer<f64, D>,
     total: f64,
 }
 
 impl<D: MemoryKernel<f64>> LadjCotangent<D> {
-    /// One number per sample.
-    pub fn per_sample(&self) -> &PerSample<D> {
-        &self.per_sample
+    /// One number per sample, on the device.
+    pub fn data(&self) -> &Buffer<f64, D> {
+        &self.data
+    }
+
+    /// One number per sample, on the host.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the device fails.
+    pub fn to_host(&self) -> Result<Vec<f64>> {
+        self.device.download(&self.data)
     }
 }
 
@@ -57,8 +66,9 @@ impl<E: Element, D: Device<E>> Cotangent<E, D> {
                 found: ladj.len().to_string(),
             });
         }
-        let per_sample = PerSample::from_host(image.device(), ladj)?;
-        Ok(Self { image, ladj: Arc::new(LadjCotangent { per_sample, total: ladj.iter().sum() }) })
+        let device = image.device().clone();
+        let data = MemoryKernel::<f64>::upload(&device, ladj)?;
+        Ok(Self { image, ladj: Arc::new(LadjCotangent { device, data, total: ladj.iter().sum() }) })
     }
 
     /// The same gradient of ladj with another image's: how a chain goes from layer to layer.
@@ -72,8 +82,8 @@ impl<E: Element, D: Device<E>> Cotangent<E, D> {
     }
 
     /// With respect to each sample's ladj.
-    pub fn ladj(&self) -> &PerSample<D> {
-        &self.ladj.per_sample
+    pub fn ladj(&self) -> &LadjCotangent<D> {
+        &self.ladj
     }
 
     /// The sum of [`Cotangent::ladj`] over the samples: all that a constant ladj needs.
@@ -172,7 +182,7 @@ pub trait Bijector<E: Element, D: Device<E>>: Parameters<E, D> + Send + Sync {
 
     /// [`Bijector::forward_and_ladj`], keeping what [`Bijector::pull_back_kept`] needs. By default that is `x`.
     fn forward_keeping(&self, x: Image<E, D>) -> Result<(Image<E, D>, PerSample<D>, Kept<E, D>)> {
-        let (y, ladj) = self.forward_and_ladj(x.clone())?;
+        let (y, ladj) = self.forward_and_ladj(x.copied()?)?;
         Ok((y, ladj, Kept::images([x])))
     }
 

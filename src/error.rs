@@ -82,6 +82,16 @@ pub enum Error {
         /// The operation asked of it.
         what: &'static str,
     },
+    /// The device has no memory left.
+    #[error("out of memory on the device: it has no {} MiB more", bytes.div_ceil(1 << 20))]
+    #[diagnostic(help(
+        "lower the batch (`--batch`, `batch` in the recipe), train by inversion (`--memory invert`), or narrow the \
+         coupling networks (`width`)"
+    ))]
+    OutOfMemory {
+        /// What was asked for last.
+        bytes: usize,
+    },
     /// The device failed.
     #[error("the device failed: {0}")]
     Device(String),
@@ -106,7 +116,11 @@ impl Error {
                 true
             }
             Self::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
-            Self::Singular { .. } | Self::NonFinite { .. } | Self::Stopped { .. } | Self::Device(_) => false,
+            Self::Singular { .. }
+            | Self::NonFinite { .. }
+            | Self::Stopped { .. }
+            | Self::OutOfMemory { .. }
+            | Self::Device(_) => false,
         }
     }
 }

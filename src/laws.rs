@@ -55,7 +55,7 @@ pub use samples::keeps_samples_apart;
 pub use shapes::keeps_shapes;
 pub use violation::{Law, Violation};
 
-use crate::backend::Cpu;
+use crate::backend::Device;
 use crate::{Bijector, Image};
 use violation::Judge;
 
@@ -68,7 +68,7 @@ const MOVE: f64 = 0.2;
 ///
 /// # Errors
 /// The first [`Violation`].
-pub fn hold(bijector: &mut dyn Bijector<f64, Cpu>, x: &Image<f64, Cpu>) -> Result<(), Violation> {
+pub fn hold<D: Device<f64>>(bijector: &mut dyn Bijector<f64, D>, x: &Image<f64, D>) -> Result<(), Violation> {
     hold_as_is(bijector, x)?;
     let judge = Judge::new(Law::Evaluates, bijector.kind());
     let parameters = judge.ask(tensors::parameters(bijector, x.device()))?;
@@ -83,7 +83,7 @@ pub fn hold(bijector: &mut dyn Bijector<f64, Cpu>, x: &Image<f64, Cpu>) -> Resul
 ///
 /// # Errors
 /// The first [`Violation`].
-pub fn hold_as_is(bijector: &mut dyn Bijector<f64, Cpu>, x: &Image<f64, Cpu>) -> Result<(), Violation> {
+pub fn hold_as_is<D: Device<f64>>(bijector: &mut dyn Bijector<f64, D>, x: &Image<f64, D>) -> Result<(), Violation> {
     keeps_shapes(bijector, x)?;
     keeps_samples_apart(bijector, x)?;
     let condition = Condition::of(bijector, x)?;
@@ -101,10 +101,10 @@ pub fn hold_as_is(bijector: &mut dyn Bijector<f64, Cpu>, x: &Image<f64, Cpu>) ->
 ///
 /// # Errors
 /// The first [`Violation`].
-pub fn hold_in_f32(
-    single: &mut dyn Bijector<f32, Cpu>,
-    double: &mut dyn Bijector<f64, Cpu>,
-    x: &Image<f32, Cpu>,
+pub fn hold_in_f32<D: Device<f32> + Device<f64>>(
+    single: &mut dyn Bijector<f32, D>,
+    double: &mut dyn Bijector<f64, D>,
+    x: &Image<f32, D>,
 ) -> Result<(), Violation> {
     let judge = Judge::new(Law::Evaluates, single.kind());
     judge.ask(tensors::copy_parameters(single, double, x.device()))?;

@@ -66,6 +66,11 @@ impl NoiseKey {
         self.key
     }
 
+    /// The step.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
     /// Four words of an image: those of elements `4 · block` to `4 · block + 3`.
     pub fn block(&self, image: u64, block: u32) -> [u32; 4] {
         let ([image_low, image_high], [step_low, step_high]) = (halves(image), halves(self.step));

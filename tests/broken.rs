@@ -158,10 +158,12 @@ fn images() -> Image<f64, Cpu> {
 /// Four kinds of bijectors with the same flaw.
 fn spoiled(flaw: Flaw) -> impl Iterator<Item = Spoiled> {
     let names = ["ActNorm, factor 3", "InvertibleConv, plain", "AffineCoupling, exp", "InvertibleConv, LU"];
-    registry::<f64>().into_iter().filter(move |registered| names.contains(&registered.name)).map(move |registered| {
-        let build = || (registered.build)(&Initializer::new(&Cpu::default(), 5), SHAPE, 2).unwrap();
-        Spoiled { right: build(), stale: build(), flaw }
-    })
+    registry::<f64, Cpu>().into_iter().filter(move |registered| names.contains(&registered.name)).map(
+        move |registered| {
+            let build = || (registered.build)(&Initializer::new(&Cpu::default(), 5), SHAPE, 2).unwrap();
+            Spoiled { right: build(), stale: build(), flaw }
+        },
+    )
 }
 
 /// Each spoiled bijector is rejected, by the law that the flaw offends.

@@ -34,7 +34,7 @@ impl Case {
     }
 
     /// With its first parameters.
-    fn fresh<E: Element>(&self, registered: &Registered<E>) -> Box<dyn Bijector<E, Cpu>>
+    fn fresh<E: Element>(&self, registered: &Registered<E, Cpu>) -> Box<dyn Bijector<E, Cpu>>
     where
         Cpu: Device<E>,
     {
@@ -43,7 +43,7 @@ impl Case {
     }
 
     /// With random ones.
-    fn bijector<E: Element>(&self, registered: &Registered<E>) -> Box<dyn Bijector<E, Cpu>>
+    fn bijector<E: Element>(&self, registered: &Registered<E, Cpu>) -> Box<dyn Bijector<E, Cpu>>
     where
         Cpu: Device<E>,
     {
@@ -83,7 +83,7 @@ fn check<S: Strategy>(name: &str, cases: S, law: impl Fn(S::Value) -> Outcome) {
 
 /// Holds everything that is registered, in f64, to one law.
 fn every_bijector(law: impl Fn(&mut dyn Bijector<f64, Cpu>, &Image<f64, Cpu>) -> Outcome) {
-    for registered in registry::<f64>() {
+    for registered in registry::<f64, Cpu>() {
         check(registered.name, cases(registered.side, registered.channels), |case| {
             law(case.bijector(&registered).as_mut(), &case.image())
         });
@@ -98,7 +98,7 @@ fn shapes_are_as_told_or_refused() {
 #[test]
 fn only_a_squeeze_takes_any_number_of_channels() {
     let shape = ImageShape::new(2, 4, 2);
-    for registered in registry::<f64>() {
+    for registered in registry::<f64, Cpu>() {
         let bijector = Case { shape, batch: 1, seed: 0 }.fresh(&registered);
         let takes_more = bijector.output_shape(shape.with_channels(3)).is_ok();
         assert_eq!(takes_more, registered.name == "Squeeze", "{}", registered.name);
@@ -148,7 +148,7 @@ fn pulling_back_gives_what_storing_gives() {
 
 #[test]
 fn f32_keeps_the_laws_and_agrees_with_f64() {
-    for (single, double) in registry::<f32>().into_iter().zip(registry::<f64>()) {
+    for (single, double) in registry::<f32, Cpu>().into_iter().zip(registry::<f64, Cpu>()) {
         check(single.name, cases(single.side, single.channels), |case| {
             let (mut twin, x) = (case.fresh(&double), case.image());
             laws::hold_in_f32(case.bijector(&single).as_mut(), twin.as_mut(), &x)
@@ -158,7 +158,7 @@ fn f32_keeps_the_laws_and_agrees_with_f64() {
 
 #[test]
 fn the_laws_hold_after_data_dependent_initialisation() {
-    for registered in registry::<f64>() {
+    for registered in registry::<f64, Cpu>() {
         let sizes = cases(registered.side, registered.channels).prop_map(|case| Case { batch: 3, ..case });
         check(registered.name, sizes, |case| {
             let (mut bijector, x) = (case.fresh(&registered), case.image());
@@ -170,7 +170,7 @@ fn the_laws_hold_after_data_dependent_initialisation() {
 
 #[test]
 fn holding_a_bijector_to_its_laws_leaves_it_as_it_was() {
-    for registered in registry::<f64>() {
+    for registered in registry::<f64, Cpu>() {
         let case = Case { shape: ImageShape::new(2, 4, 2), batch: 2, seed: 3 };
         let (mut bijector, x) = (case.bijector(&registered), case.image());
         let before = bijector.forward(&x).unwrap().to_host().unwrap();

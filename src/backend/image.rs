@@ -45,6 +45,8 @@ impl fmt::Display for ImageShape {
 }
 
 /// A batch of images `[batch, height, width, channels]` on a device, row-major, channels fastest.
+///
+/// [`Clone`] panics where the device has no memory left, for dfdx's storage does; [`Image::copied`] gives an error.
 #[derive(Clone)]
 pub struct Image<E: Element, D: Device<E>> {
     device: D,
@@ -80,6 +82,14 @@ impl<E: Element, D: Device<E>> Image<E, D> {
     pub(crate) fn from_buffer(device: &D, batch: usize, shape: ImageShape, data: Buffer<E, D>) -> Self {
         debug_assert_eq!(<D as Storage<E>>::len(device, &data), batch * shape.dims());
         Self { device: device.clone(), batch, shape, data }
+    }
+
+    /// A copy, as [`Clone`] makes one.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] where the device has no memory for it.
+    pub fn copied(&self) -> Result<Self> {
+        Ok(Self::from_buffer(&self.device, self.batch, self.shape, MemoryKernel::<E>::copy(&self.device, &self.data)?))
     }
 
     /// The values on the host, `[batch, height, width, channels]`.
@@ -173,46 +183,67 @@ impl<E: Element, D: Device<E>> fmt::Debug for Image<E, D> {
     }
 }
 
-/// One `f64` per image, on the image's device: log-determinants and log-densities, in nats.
+/// One `f64` per image: log-determinants and log-densities, in nats.
+///
+/// What is the same for every image is a number on the host, so that layers of constant ladj cost the device nothing;
+/// what differs stands on the images' device.
 #[derive(Clone, Debug)]
 pub struct PerSample<D: MemoryKernel<f64>> {
     device: D,
-    data: Buffer<f64, D>,
+    batch: usize,
+    /// Of every image.
+    constant: f64,
+    /// Beside it, of each.
+    data: Option<Buffer<f64, D>>,
 }
 
 impl<D: MemoryKernel<f64>> PerSample<D> {
     /// `value` for each of `batch` images.
-    pub fn constant(device: &D, batch: usize, value: f64) -> Result<Self> {
-        Self::from_host(device, &vec![value; batch])
+    pub fn constant(device: &D, batch: usize, value: f64) -> Self {
+        Self { device: device.clone(), batch, constant: value, data: None }
     }
 
     /// Zero for each of `batch` images.
-    pub fn zeros(device: &D, batch: usize) -> Result<Self> {
+    pub fn zeros(device: &D, batch: usize) -> Self {
         Self::constant(device, batch, 0.0)
     }
 
     /// One value per image from the host.
     pub fn from_host(device: &D, values: &[f64]) -> Result<Self> {
-        Ok(Self { device: device.clone(), data: device.upload(values)? })
+        let data = Some(device.upload(values)?);
+        Ok(Self { device: device.clone(), batch: values.len(), constant: 0.0, data })
     }
 
     /// The values on the host.
     pub fn to_host(&self) -> Result<Vec<f64>> {
-        self.device.download(&self.data)
+        let Some(data) = &self.data else { return Ok(vec![self.constant; self.batch]) };
+        Ok(self.device.download(data)?.into_iter().map(|value| value + self.constant).collect())
     }
 
     /// Adds another value per image.
     pub fn add_assign(&mut self, other: &Self) -> Result<()> {
-        self.device.add_assign(&mut self.data, &other.data)
+        self.constant += other.constant;
+        match &other.data {
+            Some(other) => {
+                let device = self.device.clone();
+                device.add_assign(self.data_mut()?, other)
+            }
+            None => Ok(()),
+        }
     }
 
-    /// The values on the device.
-    pub fn data(&self) -> &Buffer<f64, D> {
-        &self.data
+    /// `[batch]` on the device, to be added to.
+    pub fn data_mut(&mut self) -> Result<&mut Buffer<f64, D>> {
+        let data = match self.data.take() {
+            Some(data) => data,
+            None => self.device.zeros(self.batch)?,
+        };
+        Ok(self.data.insert(data))
     }
 
-    /// The values on the device, to be changed in place.
-    pub fn data_mut(&mut self) -> &mut Buffer<f64, D> {
-        &mut self.data
+    /// A copy, as [`Clone`] makes one, but with an error where the device has no memory for it.
+    pub fn copied(&self) -> Result<Self> {
+        let data = self.data.as_ref().map(|data| self.device.copy(data)).transpose()?;
+        Ok(Self { device: self.device.clone(), data, ..*self })
     }
 }

@@ -24,14 +24,14 @@ pub use dfdx::tensor::Cuda;
 pub use image::{Image, ImageShape, PerSample};
 pub use initializer::Initializer;
 pub(crate) use parameter::join;
-pub use parameter::{Parameter, ParameterGradients, ParameterId, Parameters};
+pub use parameter::{Parameter, ParameterGradients, ParameterId, Parameters, mirror};
 pub use peak::fma_peak_gflops;
 pub use shards::{Shards, set_workers, workers};
 
 use dfdx::tensor::Storage;
 use kernels::{
-    ChannelKernel, ConvolutionKernel, CouplingKernel, DensityKernel, MemoryKernel, NetworkKernel, OptimizerKernel,
-    ProductKernel, SqueezeKernel,
+    ChannelKernel, ConvolutionKernel, CouplingKernel, DensityKernel, MatrixKernel, MemoryKernel, NetworkKernel,
+    OptimizerKernel, PixelKernel, ProductKernel, SqueezeKernel,
 };
 
 /// The numbers a flow computes with: `f32`, or `f64` where the mathematics is to be proved.
@@ -109,6 +109,8 @@ pub trait Device<E: Element>:
     + NetworkKernel<E>
     + CouplingKernel<E>
     + DensityKernel<E>
+    + MatrixKernel<E>
+    + PixelKernel<E>
     + OptimizerKernel<E>
     + Shards
 {

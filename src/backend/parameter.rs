@@ -19,6 +19,9 @@ pub struct Parameter<E: Element, D: Device<E>> {
     shape: Vec<usize>,
     data: Buffer<E, D>,
     trained: bool,
+    mirrored: bool,
+    /// The values on the host, while they are known.
+    mirror: Option<Vec<E>>,
 }
 
 impl<E: Element, D: Device<E>> Parameter<E, D> {
@@ -40,7 +43,15 @@ impl<E: Element, D: Device<E>> Parameter<E, D> {
     fn new(device: &D, shape: &[usize], values: &[E], trained: bool) -> Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = ParameterId(NEXT.fetch_add(1, Ordering::Relaxed));
-        Ok(Self { id, shape: shape.to_vec(), data: device.upload(values)?, trained })
+        let data = device.upload(values)?;
+        Ok(Self { id, shape: shape.to_vec(), data, trained, mirrored: false, mirror: None })
+    }
+
+    /// A parameter that its layer reads on the host whenever it has changed: a small matrix to be inverted, an order of
+    /// channels. [`mirror`] fetches those of a whole flow from the device in one transfer.
+    #[must_use]
+    pub fn mirrored(self) -> Self {
+        Self { mirrored: true, ..self }
     }
 
     /// Its identity.
@@ -70,12 +81,16 @@ impl<E: Element, D: Device<E>> Parameter<E, D> {
 
     /// Its values on the device, to be changed in place.
     pub fn data_mut(&mut self) -> &mut Buffer<E, D> {
+        self.mirror = None;
         &mut self.data
     }
 
     /// Its values on the host, row-major.
     pub fn to_host(&self, device: &D) -> Result<Vec<E>> {
-        device.download(&self.data)
+        match &self.mirror {
+            Some(values) => Ok(values.clone()),
+            None => device.download(&self.data),
+        }
     }
 
     /// Replaces its values.
@@ -90,9 +105,28 @@ impl<E: Element, D: Device<E>> Parameter<E, D> {
                 found: values.len().to_string(),
             });
         }
-        self.data = device.upload(values)?;
+        *self.data_mut() = device.upload(values)?;
         Ok(())
     }
+}
+
+/// Brings the [`mirrored`](Parameter::mirrored) parameters of `of` that changed since they were last on the host there,
+/// in one transfer.
+///
+/// # Errors
+/// [`Error::Device`] when the device fails.
+pub fn mirror<E: Element, D: Device<E>>(device: &D, of: &mut (impl Parameters<E, D> + ?Sized)) -> Result<()> {
+    let mut changed = Vec::new();
+    of.visit_mut("", &mut |_, parameter| {
+        if parameter.mirrored && parameter.mirror.is_none() {
+            changed.push(parameter);
+        }
+    });
+    let values = MemoryKernel::<E>::download_all(device, changed.iter().map(|parameter| &parameter.data).collect())?;
+    for (parameter, values) in changed.into_iter().zip(values) {
+        parameter.mirror = Some(values);
+    }
+    Ok(())
 }
 
 /// What has named parameters. The order of the visit is fixed: it is the order of optimizers and of sums.
@@ -146,11 +180,6 @@ impl<E: Element, D: Device<E>> ParameterGradients<E, D> {
     /// A buffer of zeros for every trained parameter of `of`.
     pub fn zeros(device: &D, of: &(impl Parameters<E, D> + ?Sized)) -> Result<Self> {
         Self::collect(of, |parameter| MemoryKernel::<E>::zeros(device, parameter.count()))
-    }
-
-    /// A copy of every trained parameter of `of`.
-    pub fn copy_of(of: &(impl Parameters<E, D> + ?Sized)) -> Result<Self> {
-        Self::collect(of, |parameter| Ok(parameter.data().clone()))
     }
 
     fn collect(

@@ -22,6 +22,9 @@ pub trait Shards: Sized {
         work: impl Fn(&Self, &[Range<usize>]) -> Result<T> + Sync,
     ) -> Result<Vec<T>>;
 
+    /// Runs `work` with exact products, whatever rounding was chosen to train with.
+    fn exactly<T>(&self, work: impl FnOnce() -> T) -> T;
+
     /// How many images at a time suit this device, when the largest activation of one image holds `elements`.
     fn shard_images(&self, elements: usize) -> usize;
 }
@@ -71,10 +74,19 @@ impl Shards for Cpu {
         ranges.par_chunks(share).map(work).collect()
     }
 
+    fn exactly<T>(&self, work: impl FnOnce() -> T) -> T {
+        work()
+    }
+
     fn shard_images(&self, elements: usize) -> usize {
         (CACHED_ELEMENTS / elements.max(1)).clamp(1, 64)
     }
 }
+
+/// Elements of the largest activation of a shard on a card: many images of a small picture fill it, and a few of a large
+/// one do not exhaust its memory. 512 MiB of f32.
+#[cfg(feature = "cuda")]
+const LARGEST_ACTIVATION: usize = 1 << 27;
 
 #[cfg(feature = "cuda")]
 impl Shards for super::Cuda {
@@ -89,7 +101,11 @@ impl Shards for super::Cuda {
         Ok(vec![work(self, &ranges)?])
     }
 
-    fn shard_images(&self, _: usize) -> usize {
-        usize::MAX / 2
+    fn exactly<T>(&self, work: impl FnOnce() -> T) -> T {
+        super::cuda::exactly(work)
+    }
+
+    fn shard_images(&self, elements: usize) -> usize {
+        (LARGEST_ACTIVATION / elements.max(1)).max(1)
     }
 }

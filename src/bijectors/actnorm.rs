@@ -48,8 +48,8 @@ pub struct ActNorm<E: Element, D: Device<E>> {
     channels: usize,
     /// `exp(factor · logs)`
     scale: Buffer<E, D>,
-    /// `Σ factor · logs`
-    log_scale_sum: f64,
+    /// `Σ factor · logs`; not there within a network, where nobody asks for it.
+    log_scale_sum: Option<f64>,
 }
 
 parameters!(ActNorm { bias, logs });
@@ -57,17 +57,17 @@ parameters!(ActNorm { bias, logs });
 impl<E: Element, D: Device<E>> ActNorm<E, D> {
     /// The identity on `channels` channels. `factor` multiplies `logs`.
     pub fn new(initializer: &Initializer<D>, channels: usize, factor: f64) -> Result<Self> {
-        let scale = MemoryKernel::<E>::zeros(initializer.device(), 0)?;
-        let mut actnorm = Self {
-            bias: initializer.zeros(&[channels])?,
-            logs: initializer.zeros(&[channels])?,
-            factor,
-            channels,
-            scale,
-            log_scale_sum: 0.0,
-        };
+        let actnorm = Self::within_network(initializer, channels, factor)?;
+        let mut actnorm = Self { logs: actnorm.logs.mirrored(), log_scale_sum: Some(0.0), ..actnorm };
         actnorm.prepare(initializer.device())?;
         Ok(actnorm)
+    }
+
+    /// The same without a ladj: a layer of a network.
+    pub(crate) fn within_network(initializer: &Initializer<D>, channels: usize, factor: f64) -> Result<Self> {
+        let (bias, logs) = (initializer.zeros(&[channels])?, initializer.zeros(&[channels])?);
+        let scale = initializer.device().exp_scaled(logs.data(), factor)?;
+        Ok(Self { bias, logs, factor, channels, scale, log_scale_sum: None })
     }
 
     /// `x = (x + bias) · s` in place.
@@ -104,8 +104,9 @@ impl<E: Element, D: Device<E>> ActNorm<E, D> {
         Ok(range(device.download(&self.scale)?.into_iter().map(E::as_f64)))
     }
 
-    fn ladj(&self, x: &Image<E, D>) -> Result<PerSample<D>> {
-        PerSample::constant(x.device(), x.batch(), x.shape().pixels() as f64 * self.log_scale_sum)
+    fn ladj(&self, x: &Image<E, D>) -> PerSample<D> {
+        let sum = self.log_scale_sum.unwrap_or(f64::NAN);
+        PerSample::constant(x.device(), x.batch(), x.shape().pixels() as f64 * sum)
     }
 }
 
@@ -120,13 +121,13 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for ActNorm<E, D> {
 
     fn forward(&self, x: &Image<E, D>) -> Result<Image<E, D>> {
         self.output_shape(x.shape())?;
-        let mut y = x.clone();
+        let mut y = x.copied()?;
         self.apply(&mut y)?;
         Ok(y)
     }
 
     fn inverse(&self, y: &Image<E, D>) -> Result<Image<E, D>> {
-        self.inverse_of(y.clone())
+        self.inverse_of(y.copied()?)
     }
 
     fn inverse_of(&self, mut y: Image<E, D>) -> Result<Image<E, D>> {
@@ -136,13 +137,13 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for ActNorm<E, D> {
     }
 
     fn log_abs_det_jacobian(&self, x: &Image<E, D>, _: &Image<E, D>) -> Result<PerSample<D>> {
-        self.ladj(x)
+        Ok(self.ladj(x))
     }
 
     fn forward_and_ladj(&self, mut x: Image<E, D>) -> Result<(Image<E, D>, PerSample<D>)> {
         self.output_shape(x.shape())?;
         self.apply(&mut x)?;
-        let ladj = self.ladj(&x)?;
+        let ladj = self.ladj(&x);
         Ok((x, ladj))
     }
 
@@ -170,13 +171,15 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for ActNorm<E, D> {
 
     fn prepare(&mut self, device: &D) -> Result<()> {
         self.scale = device.exp_scaled(self.logs.data(), self.factor)?;
-        self.log_scale_sum = self.logs.to_host(device)?.iter().map(|logs| self.factor * logs.as_f64()).sum();
+        if let Some(sum) = &mut self.log_scale_sum {
+            *sum = self.logs.to_host(device)?.iter().map(|logs| self.factor * logs.as_f64()).sum();
+        }
         Ok(())
     }
 
     fn forward_keeping(&self, x: Image<E, D>) -> Result<(Image<E, D>, PerSample<D>, Kept<E, D>)> {
         let (y, ladj) = self.forward_and_ladj(x)?;
-        let kept = Kept::images([y.clone()]);
+        let kept = Kept::images([y.copied()?]);
         Ok((y, ladj, kept))
     }
 

@@ -112,11 +112,11 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Chain<E, D> {
     }
 
     fn forward(&self, x: &Image<E, D>) -> Result<Image<E, D>> {
-        self.layers.iter().try_fold(x.clone(), |x, (_, layer)| layer.forward(&x))
+        self.layers.iter().try_fold(x.copied()?, |x, (_, layer)| layer.forward(&x))
     }
 
     fn inverse(&self, y: &Image<E, D>) -> Result<Image<E, D>> {
-        self.inverse_of(y.clone())
+        self.inverse_of(y.copied()?)
     }
 
     fn inverse_of(&self, y: Image<E, D>) -> Result<Image<E, D>> {
@@ -124,11 +124,11 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Chain<E, D> {
     }
 
     fn log_abs_det_jacobian(&self, x: &Image<E, D>, _: &Image<E, D>) -> Result<PerSample<D>> {
-        Ok(self.forward_and_ladj(x.clone())?.1)
+        Ok(self.forward_and_ladj(x.copied()?)?.1)
     }
 
     fn forward_and_ladj(&self, mut x: Image<E, D>) -> Result<(Image<E, D>, PerSample<D>)> {
-        let mut total = PerSample::zeros(x.device(), x.batch())?;
+        let mut total = PerSample::zeros(x.device(), x.batch());
         for (_, layer) in &self.layers {
             let (y, ladj) = layer.forward_and_ladj(x)?;
             total.add_assign(&ladj)?;
@@ -153,7 +153,7 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Chain<E, D> {
     }
 
     fn initialize(&mut self, x: &Image<E, D>) -> Result<()> {
-        self.initialize_through(x.clone()).map(drop)
+        self.initialize_through(x.copied()?).map(drop)
     }
 
     fn prepare(&mut self, device: &D) -> Result<()> {
@@ -161,7 +161,7 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Chain<E, D> {
     }
 
     fn forward_keeping(&self, mut x: Image<E, D>) -> Result<(Image<E, D>, PerSample<D>, Kept<E, D>)> {
-        let mut total = PerSample::zeros(x.device(), x.batch())?;
+        let mut total = PerSample::zeros(x.device(), x.batch());
         let mut kept = Kept::images([]);
         for (_, layer) in &self.layers {
             let (y, ladj, part) = layer.forward_keeping(x)?;
@@ -187,7 +187,7 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Chain<E, D> {
     }
 
     fn health(&self, x: &Image<E, D>) -> Result<Health> {
-        let (mut health, mut x) = (Health::default(), x.clone());
+        let (mut health, mut x) = (Health::default(), x.copied()?);
         for (_, layer) in &self.layers {
             health = health.and(layer.health(&x)?);
             x = layer.forward_and_ladj(x)?.0;

@@ -94,7 +94,7 @@ impl<E: Element, D: Device<E>> Coupling<E, D> {
         let g_ladj = cotangent.shared_ladj();
         let mut g = cotangent.image;
         let mut d_h = Image::zeros(device, h.batch(), h.shape())?;
-        device.couple_gradient(form, y.data(), g.data_mut(), g_ladj.per_sample().data(), h.data(), d_h.data_mut())?;
+        device.couple_gradient(form, y.data(), g.data_mut(), g_ladj.data(), h.data(), d_h.data_mut())?;
         g.add_channels(0, &self.net.pull_back(kept, d_h, grads)?)?;
         Ok(g)
     }
@@ -132,11 +132,11 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
     }
 
     fn forward(&self, x: &Image<E, D>) -> Result<Image<E, D>> {
-        Ok(self.forward_and_ladj(x.clone())?.0)
+        Ok(self.forward_and_ladj(x.copied()?)?.0)
     }
 
     fn inverse(&self, y: &Image<E, D>) -> Result<Image<E, D>> {
-        self.inverse_of(y.clone())
+        self.inverse_of(y.copied()?)
     }
 
     fn inverse_of(&self, mut y: Image<E, D>) -> Result<Image<E, D>> {
@@ -147,14 +147,14 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
     }
 
     fn log_abs_det_jacobian(&self, x: &Image<E, D>, _: &Image<E, D>) -> Result<PerSample<D>> {
-        Ok(self.forward_and_ladj(x.clone())?.1)
+        Ok(self.forward_and_ladj(x.copied()?)?.1)
     }
 
     fn forward_and_ladj(&self, mut x: Image<E, D>) -> Result<(Image<E, D>, PerSample<D>)> {
         let form = self.form(x.shape())?;
         let h = self.net.forward(&x.channels(0, self.half())?)?;
-        let mut ladj = PerSample::zeros(x.device(), x.batch())?;
-        x.device().clone().couple(form, x.data_mut(), h.data(), ladj.data_mut())?;
+        let mut ladj = PerSample::zeros(x.device(), x.batch());
+        x.device().clone().couple(form, x.data_mut(), h.data(), ladj.data_mut()?)?;
         Ok((x, ladj))
     }
 
@@ -182,9 +182,9 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
     fn forward_keeping(&self, mut x: Image<E, D>) -> Result<(Image<E, D>, PerSample<D>, Kept<E, D>)> {
         let form = self.form(x.shape())?;
         let (h, kept) = self.net.forward_keeping(&x.channels(0, self.half())?)?;
-        let mut ladj = PerSample::zeros(x.device(), x.batch())?;
-        x.device().clone().couple(form, x.data_mut(), h.data(), ladj.data_mut())?;
-        let kept = Kept { images: vec![x.clone(), h], parts: vec![kept] };
+        let mut ladj = PerSample::zeros(x.device(), x.batch());
+        x.device().clone().couple(form, x.data_mut(), h.data(), ladj.data_mut()?)?;
+        let kept = Kept { images: vec![x.copied()?, h], parts: vec![kept] };
         Ok((x, ladj, kept))
     }
 

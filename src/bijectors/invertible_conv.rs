@@ -71,27 +71,21 @@ enum Parametrisation<E: Element, D: Device<E>> {
 /// What follows from the parameters.
 #[derive(Debug)]
 struct Prepared<E: Element, D: Device<E>> {
-    weight: Buffer<E, D>,
     inverse: Buffer<E, D>,
-    /// `W⁻ᵀ`
-    inverse_transposed: Vec<f64>,
     log_abs_det: f64,
     factors: Option<Factors<E, D>>,
 }
 
-/// The factors of the LU parametrisation.
+/// The factors of the LU parametrisation, and their product.
 #[derive(Debug)]
 struct Factors<E: Element, D: Device<E>> {
-    order: Vec<usize>,
+    weight: Buffer<E, D>,
     lower: Buffer<E, D>,
     upper: Buffer<E, D>,
-    /// The diagonal of `upper`.
-    diagonal: Vec<f64>,
 }
 
-/// The factors on the host: `W[order[i], ..] = (L · B)[i, ..]`.
+/// The factors on the host: L and `B = U + diag(s)`.
 struct HostFactors {
-    order: Vec<usize>,
     lower: Vec<f64>,
     upper: Vec<f64>,
 }
@@ -154,7 +148,7 @@ impl<E: Element, D: Device<E>> InvertibleConv<E, D> {
     ) -> Result<Self> {
         let square = [channels, channels];
         let parametrisation = match weight {
-            Weight::Plain => Parametrisation::Plain { weight: initializer.given(&square, values)? },
+            Weight::Plain => Parametrisation::Plain { weight: initializer.given(&square, values)?.mirrored() },
             Weight::LU => {
                 let factors = values.map(|values| host::lu(values, channels));
                 let (packed, sign, order) = match factors {
@@ -163,9 +157,9 @@ impl<E: Element, D: Device<E>> InvertibleConv<E, D> {
                 };
                 let packed = values.is_some().then_some(packed.as_slice());
                 Parametrisation::Lu {
-                    lu: initializer.given(&square, packed)?,
-                    sign: initializer.constant(&[channels], &sign)?,
-                    order: initializer.constant(&[channels], &order)?,
+                    lu: initializer.given(&square, packed)?.mirrored(),
+                    sign: initializer.constant(&[channels], &sign)?.mirrored(),
+                    order: initializer.constant(&[channels], &order)?.mirrored(),
                 }
             }
         };
@@ -211,11 +205,20 @@ impl<E: Element, D: Device<E>> InvertibleConv<E, D> {
         for (row, &to) in product.chunks_exact(n).zip(&order) {
             w.get_mut(to * n..(to + 1) * n).ok_or_else(|| bad_order(&order))?.copy_from_slice(row);
         }
-        Ok((w, Some(HostFactors { order, lower, upper })))
+        Ok((w, Some(HostFactors { lower, upper })))
     }
 
     fn ready(&self) -> Result<&Prepared<E, D>> {
         self.prepared.as_ref().ok_or_else(|| Error::Device("this model is blank: it has shapes but no values".into()))
+    }
+
+    /// W `[in, out]` on the device.
+    fn weight(&self) -> Result<&Buffer<E, D>> {
+        match (&self.parametrisation, &self.ready()?.factors) {
+            (Parametrisation::Plain { weight }, _) => Ok(weight.data()),
+            (_, Some(factors)) => Ok(&factors.weight),
+            (_, None) => Err(bad_order(&[])),
+        }
     }
 
     /// `x · matrix` at every pixel.
@@ -238,8 +241,8 @@ impl<E: Element, D: Device<E>> InvertibleConv<E, D> {
         let volume = x.shape().pixels() as f64 * cotangent.ladj_total();
         let size = (n, x.rows(), n);
         match (&self.parametrisation, &prepared.factors) {
-            (Parametrisation::Lu { lu, .. }, Some(factors)) => {
-                let permuted = device.permute_channels(x.data(), &factors.order)?;
+            (Parametrisation::Lu { lu, order, .. }, Some(factors)) => {
+                let permuted = device.permute_channels(x.data(), order.data(), false)?;
                 let permuted = Image::from_buffer(device, x.batch(), x.shape(), permuted);
                 let lowered = self.multiplied(&permuted, Operand::Plain(&factors.lower))?;
                 let raised = self.multiplied(g, Operand::Transposed(&factors.upper))?;
@@ -254,29 +257,21 @@ impl<E: Element, D: Device<E>> InvertibleConv<E, D> {
                 let mut d_lower = MemoryKernel::<E>::zeros(device, n * n)?;
                 let right = Operand::Plain(raised.data());
                 device.product(size, Operand::Transposed(permuted.data()), right, &mut d_lower, false)?;
-                let (d_lower, mut d): (Vec<E>, Vec<E>) = (device.download(&d_lower)?, device.download(&d_upper)?);
-                for (i, d) in d.iter_mut().enumerate() {
-                    match (i / n, i % n) {
-                        (row, column) if row > column => *d = d_lower[i],
-                        (row, column) if row < column => {}
-                        (row, _) => *d = E::of(d.as_f64() * factors.diagonal[row] + volume),
-                    }
-                }
-                MemoryKernel::<E>::add_assign(device, grads.slot(lu)?, &device.upload(&d)?)?;
+                device.add_lu_gradient(grads.slot(lu)?, &d_lower, &d_upper, &factors.upper, n, volume)?;
             }
             (Parametrisation::Plain { weight }, _) => {
                 let slot = grads.slot(weight)?;
                 device.product(size, Operand::Transposed(x.data()), Operand::Plain(g.data()), slot, true)?;
-                let from_ladj: Vec<E> = prepared.inverse_transposed.iter().map(|w| E::of(volume * w)).collect();
-                MemoryKernel::<E>::add_assign(device, slot, &device.upload(&from_ladj)?)?;
+                device.add_transposed(slot, &prepared.inverse, n, volume)?;
             }
             (Parametrisation::Lu { .. }, None) => return Err(bad_order(&[])),
         }
-        self.multiplied(g, Operand::Transposed(&prepared.weight))
+        self.multiplied(g, Operand::Transposed(self.weight()?))
     }
 
     fn ladj(&self, x: &Image<E, D>) -> Result<PerSample<D>> {
-        PerSample::constant(x.device(), x.batch(), x.shape().pixels() as f64 * self.ready()?.log_abs_det)
+        let ladj = x.shape().pixels() as f64 * self.ready()?.log_abs_det;
+        Ok(PerSample::constant(x.device(), x.batch(), ladj))
     }
 }
 
@@ -311,7 +306,7 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for InvertibleConv<E, D> {
 
     fn forward(&self, x: &Image<E, D>) -> Result<Image<E, D>> {
         self.output_shape(x.shape())?;
-        self.multiplied(x, Operand::Plain(&self.ready()?.weight))
+        self.multiplied(x, Operand::Plain(self.weight()?))
     }
 
     fn inverse(&self, y: &Image<E, D>) -> Result<Image<E, D>> {
@@ -358,17 +353,13 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for InvertibleConv<E, D> {
         if !f64::is_finite(log_abs_det) {
             return Err(Error::Singular { layer: "InvertibleConv".into(), log_abs_det });
         }
-        let inverse = host::inverse(&w, n);
-        let inverse_transposed = (0..n * n).map(|i| inverse[(i % n) * n + i / n]).collect();
         let factors = match factors {
-            Some(HostFactors { order, lower, upper }) => {
-                let (lower, diagonal, upper) = (upload(&lower)?, diagonal(&upper), upload(&upper)?);
-                Some(Factors { order, lower, upper, diagonal })
+            Some(HostFactors { lower, upper }) => {
+                Some(Factors { weight: upload(&w)?, lower: upload(&lower)?, upper: upload(&upper)? })
             }
             None => None,
         };
-        let (weight, inverse) = (upload(&w)?, upload(&inverse)?);
-        self.prepared = Some(Prepared { weight, inverse, inverse_transposed, log_abs_det, factors });
+        self.prepared = Some(Prepared { inverse: upload(&host::inverse(&w, n))?, log_abs_det, factors });
         Ok(())
     }
 

@@ -29,9 +29,6 @@ pub struct Permutation<E: Element, D: Device<E>> {
     kind: &'static str,
     /// `[channels]`: the input channel of each output channel, counted from 0.
     order: Parameter<E, D>,
-    /// The same as indexes, and the way back.
-    forth: Vec<usize>,
-    back: Vec<usize>,
 }
 
 parameters!(Permutation { order });
@@ -49,42 +46,30 @@ impl<E: Element, D: Device<E>> Permutation<E, D> {
 
     fn new(initializer: &Initializer<D>, kind: &'static str, forth: Vec<usize>) -> Result<Self> {
         let values: Vec<f64> = forth.iter().map(|&k| k as f64).collect();
-        let order = initializer.constant(&[forth.len()], &values)?;
-        let back = inverted(kind, &forth)?;
-        Ok(Self { kind, order, forth, back })
+        Ok(Self { kind, order: initializer.constant(&[forth.len()], &values)?.mirrored() })
     }
 
-    fn permuted(&self, x: &Image<E, D>, order: &[usize]) -> Result<Image<E, D>> {
+    fn permuted(&self, x: &Image<E, D>, back: bool) -> Result<Image<E, D>> {
         self.output_shape(x.shape())?;
-        let data = x.device().permute_channels(x.data(), order)?;
+        let data = x.device().permute_channels(x.data(), self.order.data(), back)?;
         Ok(Image::from_buffer(x.device(), x.batch(), x.shape(), data))
     }
 }
 
 /// An order as a file has it: numbers that must be the channels, counted from 0, each once.
 pub(super) fn indexes(kind: &str, order: &[f64]) -> Result<Vec<usize>> {
-    // What is no whole number becomes one that no order has.
-    let index = |&k: &f64| if k.fract() == 0.0 && k >= 0.0 { k as usize } else { usize::MAX };
-    let forth: Vec<usize> = order.iter().map(index).collect();
-    inverted(kind, &forth).map(|_| forth)
-}
-
-/// The order that undoes `forth`.
-fn inverted(kind: &str, forth: &[usize]) -> Result<Vec<usize>> {
-    let mut back = vec![usize::MAX; forth.len()];
-    for (k, &from) in forth.iter().enumerate() {
-        if let Some(place @ &mut usize::MAX) = back.get_mut(from) {
-            *place = k;
-        }
+    let mut seen = vec![false; order.len()];
+    for k in order.iter().filter(|k| k.fract() == 0.0 && **k >= 0.0) {
+        seen.get_mut(*k as usize).into_iter().for_each(|seen| *seen = true);
     }
-    if back.contains(&usize::MAX) {
+    if seen.contains(&false) {
         return Err(Error::Shape {
             layer: kind.into(),
-            expected: format!("an order of the channels 0 to {}", forth.len().saturating_sub(1)),
-            found: format!("{forth:?}"),
+            expected: format!("an order of the channels 0 to {}", order.len().saturating_sub(1)),
+            found: format!("{order:?}"),
         });
     }
-    Ok(back)
+    Ok(order.iter().map(|&k| k as usize).collect())
 }
 
 impl<E: Element, D: Device<E>> Bijector<E, D> for Permutation<E, D> {
@@ -93,19 +78,19 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Permutation<E, D> {
     }
 
     fn output_shape(&self, input: ImageShape) -> Result<ImageShape> {
-        super::expect_channels(self.kind, input, self.forth.len())
+        super::expect_channels(self.kind, input, self.order.count())
     }
 
     fn forward(&self, x: &Image<E, D>) -> Result<Image<E, D>> {
-        self.permuted(x, &self.forth)
+        self.permuted(x, false)
     }
 
     fn inverse(&self, y: &Image<E, D>) -> Result<Image<E, D>> {
-        self.permuted(y, &self.back)
+        self.permuted(y, true)
     }
 
     fn log_abs_det_jacobian(&self, x: &Image<E, D>, _: &Image<E, D>) -> Result<PerSample<D>> {
-        PerSample::zeros(x.device(), x.batch())
+        Ok(PerSample::zeros(x.device(), x.batch()))
     }
 
     fn pull_back(
@@ -117,20 +102,17 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Permutation<E, D> {
         Ok((self.inverse(&y)?, self.inverse(&cotangent.image)?))
     }
 
-    /// Takes up the order from the parameter, as after loading a model.
+    /// Refuses an order that is none, as a file may have.
     fn prepare(&mut self, device: &D) -> Result<()> {
         let order = self.order.to_host(device)?;
         if order.is_empty() {
             return Ok(());
         }
-        let forth = indexes(self.kind, &order.iter().map(|k| k.as_f64()).collect::<Vec<_>>())?;
-        self.back = inverted(self.kind, &forth)?;
-        self.forth = forth;
-        Ok(())
+        indexes(self.kind, &order.iter().map(|k| k.as_f64()).collect::<Vec<_>>()).map(drop)
     }
 
     fn forward_keeping(&self, x: Image<E, D>) -> Result<(Image<E, D>, PerSample<D>, Kept<E, D>)> {
-        let ladj = PerSample::zeros(x.device(), x.batch())?;
+        let ladj = PerSample::zeros(x.device(), x.batch());
         Ok((self.forward(&x)?, ladj, Kept::images([])))
     }
 

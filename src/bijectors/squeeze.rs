@@ -62,7 +62,7 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Squeeze {
     }
 
     fn log_abs_det_jacobian(&self, x: &Image<E, D>, _: &Image<E, D>) -> Result<PerSample<D>> {
-        PerSample::zeros(x.device(), x.batch())
+        Ok(PerSample::zeros(x.device(), x.batch()))
     }
 
     fn pull_back(
@@ -75,7 +75,7 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Squeeze {
     }
 
     fn forward_keeping(&self, x: Image<E, D>) -> Result<(Image<E, D>, PerSample<D>, Kept<E, D>)> {
-        let ladj = PerSample::zeros(x.device(), x.batch())?;
+        let ladj = PerSample::zeros(x.device(), x.batch());
         Ok((self.forward(&x)?, ladj, Kept::images([])))
     }
 

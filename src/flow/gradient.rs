@@ -152,14 +152,14 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
     ) -> Result<()> {
         let device = x.device().clone();
         let by_log_prob = vec![-1.0 / (LN_2 * self.image.dims() as f64 * count as f64); x.batch()];
-        let by_density = PerSample::from_host(&device, &by_log_prob)?;
+        let by_density = MemoryKernel::<f64>::upload(&device, &by_log_prob)?;
         let grads = &mut outcome.gradients;
 
         let (mut encoded, trail) = self.to_top_keeping(x, stored)?;
         outcome.log_prob.extend(self.top_log_prob(&encoded, labels)?);
 
         let (z, _) = self.top.standardize(encoded.top, labels)?;
-        let g = device.normal_log_density_gradient(z.data(), by_density.data())?;
+        let g = device.normal_log_density_gradient(z.data(), &by_density)?;
         let g = Image::from_buffer(&device, z.batch(), z.shape(), g);
         let cotangent = Cotangent::new(g, &by_log_prob)?;
         let shared = cotangent.shared_ladj();
@@ -175,7 +175,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
                 None => (None, None),
             };
             if let (Some(split), Some(z)) = (&level.split, encoded.factored.pop_if(|_| level.split.is_some())) {
-                let d_z = device.normal_log_density_gradient(z.data(), by_density.data())?;
+                let d_z = device.normal_log_density_gradient(z.data(), &by_density)?;
                 let d_z = Image::from_buffer(&device, z.batch(), z.shape(), d_z);
                 let cotangent = Cotangent::with_ladj_of(g.concat_channels(&d_z)?, shared.clone());
                 match kept_split.take() {
@@ -201,10 +201,10 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
     /// The way to the top, keeping what the way back needs.
     fn to_top_keeping(&self, x: Image<E, D>, stored: &[bool]) -> Result<(Encoded<E, D>, Vec<Trail<E, D>>)> {
         x.expect_shape("flow", self.image)?;
-        let mut log_density = PerSample::zeros(x.device(), x.batch())?;
+        let mut log_density = PerSample::zeros(x.device(), x.batch());
         let (mut factored, mut trail, mut x) = (Vec::new(), Vec::new(), x);
         for (level, &stored) in self.levels.iter().zip(stored) {
-            let input = x.clone();
+            let input = x.copied()?;
             let (y, ladj, kept_chain) = forward(&level.chain, x, stored)?;
             log_density.add_assign(&ladj)?;
             x = y;
@@ -215,7 +215,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
                 kept_split = kept;
                 let half = y.shape().channels / 2;
                 let z = y.channels(half, half)?;
-                z.device().normal_log_density(z.data(), log_density.data_mut())?;
+                z.device().normal_log_density(z.data(), log_density.data_mut()?)?;
                 factored.push(z);
                 x = y.channels(0, half)?;
             }

@@ -177,8 +177,8 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             }
         }
         let health = self.top.health(&x, labels)?;
-        let (y, _) = self.top.standardize(x.clone(), labels)?;
-        let back = self.top.unstandardize(y.clone(), labels)?;
+        let (y, _) = self.top.standardize(x.copied()?, labels)?;
+        let back = self.top.unstandardize(y.copied()?, labels)?;
         all.push(LayerHealth::new::<E>("prior".into(), "Gaussian", health, there_and_back(&x, &y, &back)?));
         Ok(all)
     }
@@ -188,7 +188,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
     /// # Errors
     /// As [`Flow::layer_health`].
     pub fn round_trip(&self, x: Image<E, D>, labels: Option<&[usize]>) -> Result<RoundTrip> {
-        let latents = self.encode(x.clone(), labels)?;
+        let latents = self.encode(x.copied()?, labels)?;
         let lost: Vec<usize> = latents.latents.iter().map(|(_, z)| non_finite(z)).collect::<Result<_>>()?;
         let back = self.decode(latents, labels)?;
         let levels = |x: &Image<E, D>| quantize(x, self.bins);
@@ -202,9 +202,9 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
     fn drift(&self, x: Image<E, D>, labels: Option<&[usize]>) -> Result<f64> {
         let (mut drift, mut x) = (0.0, x);
         for (i, level) in self.levels.iter().enumerate() {
-            let border = x.clone();
+            let border = x.copied()?;
             let mut y = level.chain.forward_and_ladj(x)?.0;
-            x = y.clone();
+            x = y.copied()?;
             if let Some(split) = &level.split {
                 let z = split.prior.forward_and_ladj(y)?.0;
                 x = z.channels(0, z.shape().channels / 2)?;

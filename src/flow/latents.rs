@@ -80,15 +80,10 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         let temperatures = temperatures.into();
         temperatures.expect_names_of(self)?;
         let key = NoiseKey::new(seed, Purpose::Sample);
-        let batch = (numbers.end - numbers.start) as usize;
+        let numbers: Vec<u64> = numbers.collect();
         let draw = |(which, (name, shape)): (usize, (String, ImageShape))| {
-            let (mut noise, temperature) = (vec![0.0; shape.dims()], temperatures.of(&name));
-            let mut values = Vec::with_capacity(batch * shape.dims());
-            for number in numbers.clone() {
-                key.at(which as u64).normal(number, &mut noise);
-                values.extend(noise.iter().map(|z| E::of(temperature * z)));
-            }
-            Ok((name, Image::from_host(device, batch, shape, &values)?))
+            let z = device.normals(&numbers, shape.dims(), temperatures.of(&name), key.at(which as u64))?;
+            Ok((name, Image::from_buffer(device, numbers.len(), shape, z)))
         };
         Ok(Latents { latents: self.latent_shapes().into_iter().enumerate().map(draw).collect::<Result<_>>()? })
     }

@@ -46,7 +46,7 @@ pub use summary::{LayerSummary, Summary};
 pub use temperature::Temperatures;
 pub(crate) use tokens::{Tokens, is_name};
 
-use crate::backend::{Device, Element, Image, ImageShape, Parameter, Parameters, PerSample};
+use crate::backend::{Device, Element, Image, ImageShape, Parameter, Parameters, PerSample, mirror};
 use crate::bijector::Bijector;
 use crate::bijectors::{Chain, Coupling};
 use crate::priors::{Classifier, TopPrior, log_sum_exp};
@@ -126,6 +126,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
     /// # Errors
     /// [`Error::Singular`] with the layer's path if a matrix has no inverse.
     pub fn prepare(&mut self, device: &D) -> Result<()> {
+        mirror(device, self)?;
         for level in &mut self.levels {
             level.chain.prepare(device)?;
             if let Some(split) = &mut level.split {
@@ -171,10 +172,10 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
     /// [`Flow::log_prob`] from what the levels made of the image.
     fn top_log_prob(&self, encoded: &Encoded<E, D>, labels: Option<&[usize]>) -> Result<Vec<f64>> {
         let given = |labels: Option<&[usize]>| -> Result<Vec<f64>> {
-            let (z, ladj) = self.top.standardize(encoded.top.clone(), labels)?;
-            let mut log_density = encoded.log_density.clone();
+            let (z, ladj) = self.top.standardize(encoded.top.copied()?, labels)?;
+            let mut log_density = encoded.log_density.copied()?;
             log_density.add_assign(&ladj)?;
-            z.device().normal_log_density(z.data(), log_density.data_mut())?;
+            z.device().normal_log_density(z.data(), log_density.data_mut()?)?;
             let volume = self.image.dims() as f64 * f64::from(self.bins).ln();
             Ok(log_density.to_host()?.into_iter().map(|l| l - volume).collect())
         };
@@ -202,7 +203,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
 
     fn to_top(&self, x: Image<E, D>) -> Result<Encoded<E, D>> {
         x.expect_shape("flow", self.image)?;
-        let mut log_density = PerSample::zeros(x.device(), x.batch())?;
+        let mut log_density = PerSample::zeros(x.device(), x.batch());
         let (mut factored, mut x) = (Vec::new(), x);
         for level in &self.levels {
             let (y, ladj) = level.chain.forward_and_ladj(x)?;
@@ -213,7 +214,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
                 log_density.add_assign(&ladj)?;
                 let half = y.shape().channels / 2;
                 let z = y.channels(half, half)?;
-                z.device().normal_log_density(z.data(), log_density.data_mut())?;
+                z.device().normal_log_density(z.data(), log_density.data_mut()?)?;
                 factored.push(z);
                 x = y.channels(0, half)?;
             }

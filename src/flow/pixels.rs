@@ -5,7 +5,6 @@
 //! level = ⌊(x + 1/2) · bins⌋          clamped to 0 … bins − 1
 //! ```
 
-use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Image, ImageShape};
 use crate::noise::NoiseKey;
 use crate::{Error, Result};
@@ -31,23 +30,18 @@ pub fn dequantize<E: Element, D: Device<E>>(
     numbers: impl Iterator<Item = u64>,
     how: Dequantize,
 ) -> Result<Image<E, D>> {
-    let dims = shape.dims();
-    if !levels.len().is_multiple_of(dims) {
-        let (expected, found) = (format!("images of {shape}"), format!("{} grey levels", levels.len()));
+    let numbers: Vec<u64> = numbers.collect();
+    if levels.len() != numbers.len() * shape.dims() {
+        let (expected, found) =
+            (format!("{} images of {shape}", numbers.len()), format!("{} grey levels", levels.len()));
         return Err(Error::Shape { layer: "image".into(), expected, found });
     }
-    let mut x = Image::zeros(device, levels.len() / dims, shape)?;
-    let (mut noise, mut values) = (vec![0.5; dims], vec![E::zero(); dims]);
-    for (image, (levels, number)) in levels.chunks_exact(dims).zip(numbers).enumerate() {
-        if let Dequantize::Uniform(key) = how {
-            key.uniform(number, &mut noise);
-        }
-        for (value, (&level, u)) in values.iter_mut().zip(levels.iter().zip(&noise)) {
-            *value = E::of((f64::from(level) + u) / f64::from(bins) - 0.5);
-        }
-        MemoryKernel::<E>::write(device, x.data_mut(), image * dims, &values)?;
-    }
-    Ok(x)
+    let key = match how {
+        Dequantize::Midpoint => None,
+        Dequantize::Uniform(key) => Some(key),
+    };
+    let x = device.dequantize(levels, &numbers, bins, key)?;
+    Ok(Image::from_buffer(device, numbers.len(), shape, x))
 }
 
 /// The grey levels nearest to images. What is not a number becomes 0.
@@ -55,6 +49,5 @@ pub fn dequantize<E: Element, D: Device<E>>(
 /// # Errors
 /// [`Error::Device`](crate::Error::Device) when the device fails.
 pub fn quantize<E: Element, D: Device<E>>(x: &Image<E, D>, bins: u32) -> Result<Vec<u8>> {
-    let bins = f64::from(bins);
-    Ok(x.to_host()?.iter().map(|x| ((x.as_f64() + 0.5) * bins).floor().clamp(0.0, bins - 1.0) as u8).collect())
+    x.device().quantize(x.data(), bins)
 }

@@ -3,7 +3,7 @@
 use super::derivative::jacobians;
 use super::tensors::{numbers, size};
 use super::violation::{Judge, Law, Violation};
-use crate::backend::{Cpu, Element};
+use crate::backend::{Device, Element};
 use crate::{Bijector, Image};
 
 /// The relative error of a result that comes from `numbers` others: `8 · ε · √numbers`.
@@ -39,7 +39,7 @@ impl Condition {
     /// # Errors
     /// [`Violation::Shape`] if an output has not as many numbers as its input, [`Violation::Failed`] if the bijector
     /// fails, and [`Violation::Broken`] if its Jacobian is singular or not finite.
-    pub fn of(bijector: &dyn Bijector<f64, Cpu>, x: &Image<f64, Cpu>) -> Result<Self, Violation> {
+    pub fn of<D: Device<f64>>(bijector: &dyn Bijector<f64, D>, x: &Image<f64, D>) -> Result<Self, Violation> {
         let judge = Judge::new(Law::Evaluates, bijector.kind());
         let y = judge.ask(bijector.forward(x))?;
         judge.same("the dimensions of the output", y.shape().dims(), x.shape().dims())?;

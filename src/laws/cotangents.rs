@@ -2,7 +2,7 @@
 
 use super::random::normals;
 use super::tensors::{Tensors, gradients, numbers, with_numbers};
-use crate::backend::{Cpu, Device, Element};
+use crate::backend::{Device, Element};
 use crate::bijector::Cotangent;
 use crate::{Bijector, Image, ParameterGradients, Result};
 
@@ -14,9 +14,9 @@ pub(super) struct Cotangents {
 
 impl Cotangents {
     /// For a batch like this, the numbers such that f32 holds them exactly.
-    pub fn random<E: Element>(like: &Image<E, Cpu>) -> Self
+    pub fn random<E: Element, D: Device<E>>(like: &Image<E, D>) -> Self
     where
-        Cpu: Device<E>,
+        D: Device<E>,
     {
         let exact = |values: Vec<f64>| values.into_iter().map(|value| f64::from(value as f32)).collect();
         let count = like.batch() * like.shape().dims();
@@ -28,21 +28,21 @@ impl Cotangents {
         [self.image.as_slice(), &self.ladj].concat()
     }
 
-    fn of<E: Element>(&self, y: &Image<E, Cpu>) -> Result<Cotangent<E, Cpu>>
+    fn of<E: Element, D: Device<E>>(&self, y: &Image<E, D>) -> Result<Cotangent<E, D>>
     where
-        Cpu: Device<E>,
+        D: Device<E>,
     {
         Cotangent::new(with_numbers(y, &self.image)?, &self.ladj)
     }
 
     /// The input that [`Bijector::pull_back`] rebuilds, and its gradients: the image's, then every parameter's.
-    pub fn pulled_back<E: Element>(
+    pub fn pulled_back<E: Element, D: Device<E>>(
         &self,
-        bijector: &dyn Bijector<E, Cpu>,
-        y: Image<E, Cpu>,
+        bijector: &dyn Bijector<E, D>,
+        y: Image<E, D>,
     ) -> Result<(Vec<f64>, Tensors)>
     where
-        Cpu: Device<E>,
+        D: Device<E>,
     {
         let mut grads = ParameterGradients::zeros(y.device(), bijector)?;
         let cotangent = self.of(&y)?;
@@ -51,9 +51,13 @@ impl Cotangents {
     }
 
     /// The gradients from what is kept of a forward pass.
-    pub fn pulled_back_kept<E: Element>(&self, bijector: &dyn Bijector<E, Cpu>, x: &Image<E, Cpu>) -> Result<Tensors>
+    pub fn pulled_back_kept<E: Element, D: Device<E>>(
+        &self,
+        bijector: &dyn Bijector<E, D>,
+        x: &Image<E, D>,
+    ) -> Result<Tensors>
     where
-        Cpu: Device<E>,
+        D: Device<E>,
     {
         let mut grads = ParameterGradients::zeros(x.device(), bijector)?;
         let (y, _, kept) = bijector.forward_keeping(x.clone())?;

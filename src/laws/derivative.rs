@@ -8,7 +8,7 @@
 
 use super::condition::rounding;
 use super::tensors::{numbers, size, with_numbers};
-use crate::backend::{Cpu, linear_algebra};
+use crate::backend::{Device, linear_algebra};
 use crate::{Image, Result};
 
 /// The widest step, and how many times it is divided by 4.
@@ -92,9 +92,9 @@ impl Jacobian {
 /// Every image's Jacobian of `f` at `x`, `f` computed with [`rounding`]'s relative error.
 ///
 /// Images do not move each other, so one step moves a number of each.
-pub(super) fn jacobians(
-    x: &Image<f64, Cpu>,
-    f: impl Fn(&Image<f64, Cpu>) -> Result<Image<f64, Cpu>>,
+pub(super) fn jacobians<D: Device<f64>>(
+    x: &Image<f64, D>,
+    f: impl Fn(&Image<f64, D>) -> Result<Image<f64, D>>,
 ) -> Result<Vec<Jacobian>> {
     let (n, at) = (x.shape().dims(), numbers(x)?);
     let blank = || Jacobian { n, values: vec![0.0; n * n], errors: vec![0.0; n * n] };

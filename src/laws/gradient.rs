@@ -7,7 +7,7 @@ use super::random::normals;
 use super::sensitivity::sensitivities;
 use super::tensors::{Tensors, gradients, numbers, parameters, set_parameters, size, with_ladj, with_numbers};
 use super::violation::{Judge, Law, Violation};
-use crate::backend::{Cpu, Device, Element, Parameters};
+use crate::backend::{Device, Element, Parameters};
 use crate::nets::Net;
 use crate::priors::Classifier;
 use crate::{Bijector, Image, ParameterGradients, Result as Outcome};
@@ -21,16 +21,16 @@ const KINKS: usize = 4;
 ///
 /// # Errors
 /// A [`Violation`] of it.
-pub fn pull_back_is_the_gradient(
-    bijector: &mut dyn Bijector<f64, Cpu>,
-    x: &Image<f64, Cpu>,
+pub fn pull_back_is_the_gradient<D: Device<f64>>(
+    bijector: &mut dyn Bijector<f64, D>,
+    x: &Image<f64, D>,
     condition: &Condition,
 ) -> Result<(), Violation> {
     let judge = Judge::new(Law::Gradient, bijector.kind());
     let y = judge.ask(bijector.forward(x))?;
     let cotangents = Cotangents::random(&y);
     let claimed = judge.ask(cotangents.pulled_back(bijector, y))?.1;
-    let loss = Loss::<dyn Bijector<f64, Cpu> + '_> {
+    let loss = Loss::<dyn Bijector<f64, D> + '_, D> {
         renew: &|bijector| bijector.prepare(x.device()),
         value: &|bijector, x| with_ladj(bijector.forward_and_ladj(x.clone())?),
         cotangents: &cotangents.concatenated(),
@@ -43,14 +43,14 @@ pub fn pull_back_is_the_gradient(
 ///
 /// # Errors
 /// A [`Violation`] of it.
-pub fn net_has_its_gradient(net: &mut dyn Net<f64, Cpu>, x: &Image<f64, Cpu>) -> Result<(), Violation> {
+pub fn net_has_its_gradient<D: Device<f64>>(net: &mut dyn Net<f64, D>, x: &Image<f64, D>) -> Result<(), Violation> {
     let judge = Judge::new(Law::Gradient, "a network");
     let mut grads = judge.ask(ParameterGradients::zeros(x.device(), net))?;
     let (h, kept) = judge.ask(net.forward_keeping(x))?;
     let cotangents = normals(3, 0, h.batch() * h.shape().dims());
     let g = judge.ask(with_numbers(&h, &cotangents).and_then(|g| net.pull_back(kept, g, &mut grads)))?;
     let claimed = judge.ask(gradients(net, &g, &grads))?;
-    let loss = Loss::<dyn Net<f64, Cpu> + '_> {
+    let loss = Loss::<dyn Net<f64, D> + '_, D> {
         renew: &|net| net.prepare(x.device()),
         value: &|net, x| numbers(&net.forward(x)?),
         cotangents: &cotangents,
@@ -63,9 +63,9 @@ pub fn net_has_its_gradient(net: &mut dyn Net<f64, Cpu>, x: &Image<f64, Cpu>) ->
 ///
 /// # Errors
 /// A [`Violation`] of it.
-pub fn classifier_has_its_gradient(
-    classifier: &mut Classifier<f64, Cpu>,
-    z: &Image<f64, Cpu>,
+pub fn classifier_has_its_gradient<D: Device<f64>>(
+    classifier: &mut Classifier<f64, D>,
+    z: &Image<f64, D>,
     labels: &[usize],
 ) -> Result<(), Violation> {
     const SCALE: f64 = 0.7;
@@ -73,7 +73,7 @@ pub fn classifier_has_its_gradient(
     let mut grads = judge.ask(ParameterGradients::zeros(z.device(), classifier))?;
     let (_, g) = judge.ask(classifier.pull_back(z, labels, SCALE, &mut grads))?;
     let claimed = judge.ask(gradients(classifier, &g, &grads))?;
-    let loss = Loss::<Classifier<f64, Cpu>> {
+    let loss = Loss::<Classifier<f64, D>, D> {
         renew: &|classifier| classifier.prepare(z.device()),
         value: &|classifier, z| {
             let classes = classifier.log_probabilities(z)?;
@@ -90,14 +90,11 @@ pub fn classifier_has_its_gradient(
 ///
 /// # Errors
 /// A [`Violation`] of it.
-pub fn pull_back_agrees_with_kept<E: Element>(
-    bijector: &mut dyn Bijector<E, Cpu>,
-    x: &Image<E, Cpu>,
+pub fn pull_back_agrees_with_kept<E: Element, D: Device<E>>(
+    bijector: &mut dyn Bijector<E, D>,
+    x: &Image<E, D>,
     condition: &Condition,
-) -> Result<(), Violation>
-where
-    Cpu: Device<E>,
-{
+) -> Result<(), Violation> {
     let judge = Judge::new(Law::KeptGradient, bijector.kind());
     let y = judge.ask(bijector.forward(x))?;
     let cotangents = Cotangents::random(&y);
@@ -106,7 +103,7 @@ where
 
     let kept = judge.ask(cotangents.pulled_back_kept(bijector, x))?;
     let error = condition.relative_error::<E>(&judge)?;
-    let results = |bijector: &dyn Bijector<E, Cpu>, x: &Image<E, Cpu>| cotangents.pulled_back_kept(bijector, x);
+    let results = |bijector: &dyn Bijector<E, D>, x: &Image<E, D>| cotangents.pulled_back_kept(bijector, x);
     let sensitivities = judge.ask(sensitivities(bijector, x, error, results))?;
     for (((name, inverted), (_, kept)), sensitivity) in inverted.iter().zip(&kept).zip(sensitivities) {
         judge.near(&format!("the gradient of {name}"), inverted, kept, error * sensitivity)?;
@@ -115,26 +112,20 @@ where
 }
 
 /// The numbers that a map gives for an image.
-type Value<'a, T> = dyn Fn(&T, &Image<f64, Cpu>) -> Outcome<Vec<f64>> + 'a;
+type Value<'a, T, D> = dyn Fn(&T, &Image<f64, D>) -> Outcome<Vec<f64>> + 'a;
 
 /// A loss that is linear in what a map with parameters gives.
-struct Loss<'a, T: ?Sized> {
+struct Loss<'a, T: ?Sized, D: Device<f64>> {
     /// Called after parameters change.
     renew: &'a dyn Fn(&mut T) -> Outcome<()>,
-    value: &'a Value<'a, T>,
+    value: &'a Value<'a, T, D>,
     cotangents: &'a [f64],
     /// How much a rounding is amplified in its gradient.
     amplified: f64,
 }
 
-impl<T: Parameters<f64, Cpu> + ?Sized> Loss<'_, T> {
-    fn has_gradient(
-        &self,
-        judge: &Judge,
-        map: &mut T,
-        x: &Image<f64, Cpu>,
-        claimed: &Tensors,
-    ) -> Result<(), Violation> {
+impl<D: Device<f64>, T: Parameters<f64, D> + ?Sized> Loss<'_, T, D> {
+    fn has_gradient(&self, judge: &Judge, map: &mut T, x: &Image<f64, D>, claimed: &Tensors) -> Result<(), Violation> {
         let mut point = vec![("the image".to_string(), judge.ask(numbers(x))?)];
         point.extend(judge.ask(parameters(map, x.device()))?);
         judge.same("the number of gradients", claimed.len(), point.len())?;
@@ -166,7 +157,7 @@ impl<T: Parameters<f64, Cpu> + ?Sized> Loss<'_, T> {
     fn slope(
         &self,
         map: &mut T,
-        x: &Image<f64, Cpu>,
+        x: &Image<f64, D>,
         point: &Tensors,
         (tensor, direction): (usize, &[(usize, f64)]),
         noise: f64,

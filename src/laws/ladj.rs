@@ -3,14 +3,17 @@
 use super::condition::rounding;
 use super::derivative::jacobians;
 use super::violation::{Judge, Law, Violation};
-use crate::backend::Cpu;
+use crate::backend::Device;
 use crate::{Bijector, Image, Result as Outcome};
 
 /// Every image's ladj equals `ln |det|` of its numerical Jacobian.
 ///
 /// # Errors
 /// A [`Violation`] of it.
-pub fn ladj_is_the_jacobians(bijector: &dyn Bijector<f64, Cpu>, x: &Image<f64, Cpu>) -> Result<(), Violation> {
+pub fn ladj_is_the_jacobians<D: Device<f64>>(
+    bijector: &dyn Bijector<f64, D>,
+    x: &Image<f64, D>,
+) -> Result<(), Violation> {
     let judge = Judge::new(Law::Ladj, bijector.kind());
     let ladj = judge.ask(bijector.forward_and_ladj(x.clone()).and_then(|(_, ladj)| ladj.to_host()))?;
     equals_log_det(&judge, x, &ladj, |x| bijector.forward(x))
@@ -20,7 +23,10 @@ pub fn ladj_is_the_jacobians(bijector: &dyn Bijector<f64, Cpu>, x: &Image<f64, C
 ///
 /// # Errors
 /// A [`Violation`] of it.
-pub fn inverse_has_the_negative_ladj(bijector: &dyn Bijector<f64, Cpu>, x: &Image<f64, Cpu>) -> Result<(), Violation> {
+pub fn inverse_has_the_negative_ladj<D: Device<f64>>(
+    bijector: &dyn Bijector<f64, D>,
+    x: &Image<f64, D>,
+) -> Result<(), Violation> {
     let judge = Judge::new(Law::InverseLadj, bijector.kind());
     let y = judge.ask(bijector.forward(x))?;
     let x = judge.ask(bijector.inverse(&y))?;
@@ -29,11 +35,11 @@ pub fn inverse_has_the_negative_ladj(bijector: &dyn Bijector<f64, Cpu>, x: &Imag
     equals_log_det(&judge, &y, &negative, |y| bijector.inverse(y))
 }
 
-fn equals_log_det(
+fn equals_log_det<D: Device<f64>>(
     judge: &Judge,
-    at: &Image<f64, Cpu>,
+    at: &Image<f64, D>,
     ladj: &[f64],
-    f: impl Fn(&Image<f64, Cpu>) -> Outcome<Image<f64, Cpu>>,
+    f: impl Fn(&Image<f64, D>) -> Outcome<Image<f64, D>>,
 ) -> Result<(), Violation> {
     let jacobians = judge.ask(jacobians(at, f))?;
     judge.same("the number of ladjs", ladj.len(), jacobians.len())?;

@@ -5,17 +5,17 @@ use super::cotangents::Cotangents;
 use super::sensitivity::sensitivities;
 use super::tensors::{Tensors, in_f64, numbers};
 use super::violation::{Judge, Law, Violation};
-use crate::backend::{Cpu, Device, Element};
+use crate::backend::{Device, Element};
 use crate::{Bijector, Image, Result as Outcome};
 
 /// Output, ladj and gradients in f32 are those of the twin in f64, which has the same parameters.
 ///
 /// # Errors
 /// A [`Violation`] of it.
-pub fn agrees_across_precisions(
-    single: &dyn Bijector<f32, Cpu>,
-    double: &mut dyn Bijector<f64, Cpu>,
-    x: &Image<f32, Cpu>,
+pub fn agrees_across_precisions<D: Device<f32> + Device<f64>>(
+    single: &dyn Bijector<f32, D>,
+    double: &mut dyn Bijector<f64, D>,
+    x: &Image<f32, D>,
     condition: &Condition,
 ) -> Result<(), Violation> {
     let judge = Judge::new(Law::Precision, single.kind());
@@ -30,10 +30,7 @@ pub fn agrees_across_precisions(
     Ok(())
 }
 
-fn results<E: Element>(bijector: &dyn Bijector<E, Cpu>, x: &Image<E, Cpu>) -> Outcome<Tensors>
-where
-    Cpu: Device<E>,
-{
+fn results<E: Element, D: Device<E>>(bijector: &dyn Bijector<E, D>, x: &Image<E, D>) -> Outcome<Tensors> {
     let (y, ladj) = bijector.forward_and_ladj(x.clone())?;
     let mut all = vec![("the output".to_string(), numbers(&y)?), ("ladj".to_string(), ladj.to_host()?)];
     let (_, gradients) = Cotangents::random(&y).pulled_back(bijector, y)?;

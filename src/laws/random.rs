@@ -1,7 +1,7 @@
 //! Random images, cotangents and parameters, the same for the same seed.
 
 use super::tensors::{parameters, set_parameters};
-use crate::backend::{Cpu, Device, Element};
+use crate::backend::{Device, Element};
 use crate::noise::{NoiseKey, Purpose};
 use crate::{Image, ImageShape, Parameters, Result};
 
@@ -16,10 +16,12 @@ pub(super) fn normals(seed: u64, stream: u64, count: usize) -> Vec<f64> {
 ///
 /// # Errors
 /// [`Error::Device`](crate::Error::Device) when the device fails.
-pub fn normal_image<E: Element>(device: &Cpu, batch: usize, shape: ImageShape, seed: u64) -> Result<Image<E, Cpu>>
-where
-    Cpu: Device<E>,
-{
+pub fn normal_image<E: Element, D: Device<E>>(
+    device: &D,
+    batch: usize,
+    shape: ImageShape,
+    seed: u64,
+) -> Result<Image<E, D>> {
     let values: Vec<E> = normals(seed, 0, batch * shape.dims()).into_iter().map(E::of).collect();
     Image::from_host(device, batch, shape, &values)
 }
@@ -30,15 +32,12 @@ where
 ///
 /// # Errors
 /// [`Error::Device`](crate::Error::Device) when the device fails.
-pub fn randomize<E: Element>(
-    of: &mut (impl Parameters<E, Cpu> + ?Sized),
-    device: &Cpu,
+pub fn randomize<E: Element, D: Device<E>>(
+    of: &mut (impl Parameters<E, D> + ?Sized),
+    device: &D,
     seed: u64,
     scale: f64,
-) -> Result<()>
-where
-    Cpu: Device<E>,
-{
+) -> Result<()> {
     let mut moved = parameters(of, device)?;
     jostle(&mut moved, seed, |_| scale);
     set_parameters(of, device, &moved)

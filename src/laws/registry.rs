@@ -1,19 +1,16 @@
 //! Every bijector and every prior, for the laws to walk.
 
-use crate::backend::{Cpu, Device, Element, ImageShape, Initializer};
+use crate::backend::{Device, Element, ImageShape, Initializer};
 use crate::bijectors::{ActNorm, Chain, Coupling, InvertibleConv, Permutation, ScaleMap, Squeeze, Weight};
 use crate::nets::{ConvNet, ConvNetOptions};
 use crate::priors::{LabelledTop, TopOptions, TopPrior, split};
 use crate::{Bijector, Result};
 
 /// Builds a bijector for a batch of images of one shape.
-pub type Build<E> = fn(&Initializer<Cpu>, ImageShape, usize) -> Result<Box<dyn Bijector<E, Cpu>>>;
+pub type Build<E, D> = fn(&Initializer<D>, ImageShape, usize) -> Result<Box<dyn Bijector<E, D>>>;
 
 /// A bijector, and what images it can take.
-pub struct Registered<E: Element>
-where
-    Cpu: Device<E>,
-{
+pub struct Registered<E: Element, D: Device<E>> {
     /// What it is.
     pub name: &'static str,
     /// Height and width are multiples of this.
@@ -21,17 +18,14 @@ where
     /// The number of channels is a multiple of this.
     pub channels: usize,
     /// Builds it.
-    pub build: Build<E>,
+    pub build: Build<E, D>,
 }
 
 /// One line for each bijector and prior, with its options.
 #[rustfmt::skip]
-pub fn registry<E: Element>() -> Vec<Registered<E>>
-where
-    Cpu: Device<E>,
-{
+pub fn registry<E: Element, D: Device<E>>() -> Vec<Registered<E, D>> {
     use ScaleMap::{ClampedTanh, Exp, Sigmoid};
-    let entry = |name, side, channels, build: Build<E>| Registered { name, side, channels, build };
+    let entry = |name, side, channels, build: Build<E, D>| Registered { name, side, channels, build };
     vec![
         entry("ActNorm, factor 3", 1, 1, |init, shape, _| Ok(Box::new(ActNorm::new(init, shape.channels, 3.0)?))),
         entry("ActNorm, factor 1", 1, 1, |init, shape, _| Ok(Box::new(ActNorm::new(init, shape.channels, 1.0)?))),
@@ -59,48 +53,40 @@ where
 }
 
 /// A network small enough for numerical derivatives of all that is in it.
-fn net<E: Element>(
-    init: &Initializer<Cpu>,
+fn net<E: Element, D: Device<E>>(
+    init: &Initializer<D>,
     channels: (usize, usize),
     edge_channel: bool,
     inner_actnorm: bool,
-) -> Result<Box<ConvNet<E, Cpu>>>
-where
-    Cpu: Device<E>,
-{
+) -> Result<Box<ConvNet<E, D>>> {
     let options = ConvNetOptions { width: 3 + channels.0 % 3, edge_channel, inner_actnorm, log_scale_factor: 3.0 };
     Ok(Box::new(ConvNet::new(init, channels, options)?))
 }
 
-fn additive<E: Element>(
-    init: &Initializer<Cpu>,
+fn additive<E: Element, D: Device<E>>(
+    init: &Initializer<D>,
     channels: usize,
     edge: bool,
     actnorm: bool,
-) -> Result<Box<dyn Bijector<E, Cpu>>>
-where
-    Cpu: Device<E>,
-{
+) -> Result<Box<dyn Bijector<E, D>>> {
     Ok(Box::new(Coupling::additive(channels, net(init, (channels / 2, channels / 2), edge, actnorm)?)?))
 }
 
-fn affine<E: Element>(
-    init: &Initializer<Cpu>,
+fn affine<E: Element, D: Device<E>>(
+    init: &Initializer<D>,
     channels: usize,
     map: ScaleMap,
     edge: bool,
     actnorm: bool,
-) -> Result<Box<dyn Bijector<E, Cpu>>>
-where
-    Cpu: Device<E>,
-{
+) -> Result<Box<dyn Bijector<E, D>>> {
     Ok(Box::new(Coupling::affine(channels, map, net(init, (channels / 2, channels), edge, actnorm)?)?))
 }
 
-fn glow<E: Element>(init: &Initializer<Cpu>, channels: usize, weight: Weight) -> Result<Box<dyn Bijector<E, Cpu>>>
-where
-    Cpu: Device<E>,
-{
+fn glow<E: Element, D: Device<E>>(
+    init: &Initializer<D>,
+    channels: usize,
+    weight: Weight,
+) -> Result<Box<dyn Bijector<E, D>>> {
     let squeezed = 4 * channels;
     let mut chain = Chain::default();
     chain.push("squeeze", Squeeze);
@@ -110,16 +96,13 @@ where
     Ok(Box::new(chain))
 }
 
-fn top<E: Element>(
-    init: &Initializer<Cpu>,
+fn top<E: Element, D: Device<E>>(
+    init: &Initializer<D>,
     shape: ImageShape,
     batch: usize,
     learned: bool,
     classes: Option<usize>,
-) -> Result<Box<dyn Bijector<E, Cpu>>>
-where
-    Cpu: Device<E>,
-{
+) -> Result<Box<dyn Bijector<E, D>>> {
     let prior = TopPrior::new(init, shape, TopOptions { learned, classes, ..Default::default() })?;
     let labels = classes.map(|classes| (0..batch).map(|image| (2 * image + 1) % classes).collect());
     Ok(Box::new(LabelledTop { prior, labels }))

@@ -3,21 +3,18 @@
 use super::condition::Condition;
 use super::tensors::{numbers, with_ladj};
 use super::violation::{Judge, Law, Violation};
-use crate::backend::{Cpu, Device, Element};
+use crate::backend::{Device, Element};
 use crate::{Bijector, Image};
 
 /// `f⁻¹(f(x)) = x` and `f(f⁻¹(y)) = y`, within the condition's error.
 ///
 /// # Errors
 /// A [`Violation`] of it.
-pub fn round_trips<E: Element>(
-    bijector: &dyn Bijector<E, Cpu>,
-    x: &Image<E, Cpu>,
+pub fn round_trips<E: Element, D: Device<E>>(
+    bijector: &dyn Bijector<E, D>,
+    x: &Image<E, D>,
     condition: &Condition,
-) -> Result<(), Violation>
-where
-    Cpu: Device<E>,
-{
+) -> Result<(), Violation> {
     let judge = Judge::new(Law::RoundTrip, bijector.kind());
     let there = judge.ask(bijector.forward(x))?;
     let back = judge.ask(bijector.inverse(&there))?;
@@ -32,14 +29,11 @@ where
 ///
 /// # Errors
 /// A [`Violation`] of it.
-pub fn agrees_with_itself<E: Element>(
-    bijector: &dyn Bijector<E, Cpu>,
-    x: &Image<E, Cpu>,
+pub fn agrees_with_itself<E: Element, D: Device<E>>(
+    bijector: &dyn Bijector<E, D>,
+    x: &Image<E, D>,
     condition: &Condition,
-) -> Result<(), Violation>
-where
-    Cpu: Device<E>,
-{
+) -> Result<(), Violation> {
     let judge = Judge::new(Law::Itself, bijector.kind());
     let bound = condition.output_error::<E>();
     let y = judge.ask(bijector.forward(x))?;
@@ -59,19 +53,16 @@ where
 ///
 /// # Errors
 /// A [`Violation`] of it.
-pub fn are_the_same_map<E: Element>(
-    one: &dyn Bijector<E, Cpu>,
-    other: &dyn Bijector<E, Cpu>,
-    x: &Image<E, Cpu>,
+pub fn are_the_same_map<E: Element, D: Device<E>>(
+    one: &dyn Bijector<E, D>,
+    other: &dyn Bijector<E, D>,
+    x: &Image<E, D>,
     condition: &Condition,
-) -> Result<(), Violation>
-where
-    Cpu: Device<E>,
-{
+) -> Result<(), Violation> {
     let judge = Judge::new(Law::SameMap, one.kind());
     let y = judge.ask(one.forward(x))?;
-    let forth = |bijector: &dyn Bijector<E, Cpu>| judge.ask(bijector.forward_and_ladj(x.clone()).and_then(with_ladj));
-    let back = |bijector: &dyn Bijector<E, Cpu>| judge.ask(bijector.inverse(&y).and_then(|x| numbers(&x)));
+    let forth = |bijector: &dyn Bijector<E, D>| judge.ask(bijector.forward_and_ladj(x.clone()).and_then(with_ladj));
+    let back = |bijector: &dyn Bijector<E, D>| judge.ask(bijector.inverse(&y).and_then(|x| numbers(&x)));
     judge.near("the other's output and ladj", &forth(other)?, &forth(one)?, condition.output_error::<E>())?;
     judge.near("the other's inverse", &back(other)?, &back(one)?, condition.input_error::<E>())
 }

@@ -4,19 +4,19 @@ use super::condition::rounding;
 use super::random::normals;
 use super::tensors::{numbers, size, with_numbers};
 use super::violation::{Judge, Law, Violation};
-use crate::backend::{Cpu, Device, Element};
+use crate::backend::{Device, Element};
 use crate::{Bijector, Image};
 
 /// With the first image changed, the others' output, ladj and inverse stay the same.
 ///
 /// # Errors
 /// A [`Violation`] of it.
-pub fn keeps_samples_apart<E: Element>(bijector: &dyn Bijector<E, Cpu>, x: &Image<E, Cpu>) -> Result<(), Violation>
-where
-    Cpu: Device<E>,
-{
+pub fn keeps_samples_apart<E: Element, D: Device<E>>(
+    bijector: &dyn Bijector<E, D>,
+    x: &Image<E, D>,
+) -> Result<(), Violation> {
     let (judge, dims) = (Judge::new(Law::Samples, bijector.kind()), x.shape().dims());
-    let others = |x: &Image<E, Cpu>| {
+    let others = |x: &Image<E, D>| {
         let (y, ladj) = bijector.forward_and_ladj(x.clone())?;
         let mut others = numbers(&y)?.split_off(dims.min(y.shape().dims()));
         others.extend(numbers(&bijector.inverse(&y)?)?.into_iter().skip(dims));

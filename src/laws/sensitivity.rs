@@ -5,7 +5,7 @@
 
 use super::random::jostle;
 use super::tensors::{Tensors, numbers, parameters, set_parameters, size, with_numbers};
-use crate::backend::{Cpu, Device, Element};
+use crate::backend::{Device, Element};
 use crate::{Bijector, Image, Result};
 
 /// Draws of which the worst counts.
@@ -13,15 +13,12 @@ const DRAWS: u64 = 3;
 
 /// For each tensor that `results` gives: how far it moves when image and parameters move by `relative` of their
 /// largest number, as a multiple of that, and at least its own size.
-pub(super) fn sensitivities<E: Element>(
-    bijector: &mut dyn Bijector<E, Cpu>,
-    x: &Image<E, Cpu>,
+pub(super) fn sensitivities<E: Element, D: Device<E>>(
+    bijector: &mut dyn Bijector<E, D>,
+    x: &Image<E, D>,
     relative: f64,
-    results: impl Fn(&dyn Bijector<E, Cpu>, &Image<E, Cpu>) -> Result<Tensors>,
-) -> Result<Vec<f64>>
-where
-    Cpu: Device<E>,
-{
+    results: impl Fn(&dyn Bijector<E, D>, &Image<E, D>) -> Result<Tensors>,
+) -> Result<Vec<f64>> {
     let (own, parameters) = (results(bijector, x)?, parameters(bijector, x.device())?);
     let mut worst: Vec<f64> = own.iter().map(|(_, values)| size(values)).collect();
     for seed in 0..DRAWS {

@@ -1,7 +1,7 @@
 //! What a bijector says of shapes is what it does.
 
 use super::violation::{Judge, Law, Violation};
-use crate::backend::{Cpu, Device, Element};
+use crate::backend::{Device, Element};
 use crate::bijector::Cotangent;
 use crate::{Bijector, Error, Image, ImageShape, ParameterGradients, Result as Outcome};
 
@@ -10,10 +10,7 @@ use crate::{Bijector, Error, Image, ImageShape, ParameterGradients, Result as Ou
 ///
 /// # Errors
 /// A [`Violation`] of it.
-pub fn keeps_shapes<E: Element>(bijector: &dyn Bijector<E, Cpu>, x: &Image<E, Cpu>) -> Result<(), Violation>
-where
-    Cpu: Device<E>,
-{
+pub fn keeps_shapes<E: Element, D: Device<E>>(bijector: &dyn Bijector<E, D>, x: &Image<E, D>) -> Result<(), Violation> {
     let judge = Judge::new(Law::Shapes, bijector.kind());
     let own = judge.ask(bijector.output_shape(x.shape()))?;
     for shape in std::iter::once(x.shape()).chain(neighbours(x.shape())) {

@@ -1,39 +1,29 @@
 //! Images and parameters as lists of numbers in f64, and back.
 
-use crate::backend::kernels::MemoryKernel;
-use crate::backend::{Cpu, Device, Element, PerSample};
+use crate::backend::{Device, Element, PerSample};
 use crate::{Image, Parameter, ParameterGradients, Parameters, Result};
 
 /// Numbers under a name: an image, or one parameter's values or gradient.
 pub(super) type Tensors = Vec<(String, Vec<f64>)>;
 
 /// An image's numbers.
-pub(super) fn numbers<E: Element>(image: &Image<E, Cpu>) -> Result<Vec<f64>>
-where
-    Cpu: Device<E>,
-{
+pub(super) fn numbers<E: Element, D: Device<E>>(image: &Image<E, D>) -> Result<Vec<f64>> {
     Ok(image.to_host()?.into_iter().map(E::as_f64).collect())
 }
 
 /// An image with other numbers.
-pub(super) fn with_numbers<E: Element>(like: &Image<E, Cpu>, numbers: &[f64]) -> Result<Image<E, Cpu>>
-where
-    Cpu: Device<E>,
-{
+pub(super) fn with_numbers<E: Element, D: Device<E>>(like: &Image<E, D>, numbers: &[f64]) -> Result<Image<E, D>> {
     let numbers: Vec<E> = numbers.iter().copied().map(E::of).collect();
     Image::from_host(like.device(), like.batch(), like.shape(), &numbers)
 }
 
 /// The same image in f64.
-pub(super) fn in_f64(image: &Image<f32, Cpu>) -> Result<Image<f64, Cpu>> {
+pub(super) fn in_f64<D: Device<f32> + Device<f64>>(image: &Image<f32, D>) -> Result<Image<f64, D>> {
     Image::from_host(image.device(), image.batch(), image.shape(), &numbers(image)?)
 }
 
 /// An image's numbers, then those of each image's ladj.
-pub(super) fn with_ladj<E: Element>((image, ladj): (Image<E, Cpu>, PerSample<Cpu>)) -> Result<Vec<f64>>
-where
-    Cpu: Device<E>,
-{
+pub(super) fn with_ladj<E: Element, D: Device<E>>((image, ladj): (Image<E, D>, PerSample<D>)) -> Result<Vec<f64>> {
     let mut all = numbers(&image)?;
     all.extend(ladj.to_host()?);
     Ok(all)
@@ -45,22 +35,19 @@ pub(super) fn size(numbers: &[f64]) -> f64 {
 }
 
 /// Every trained parameter, in the order of the visit.
-pub(super) fn parameters<E: Element>(of: &(impl Parameters<E, Cpu> + ?Sized), device: &Cpu) -> Result<Tensors>
-where
-    Cpu: Device<E>,
-{
+pub(super) fn parameters<E: Element, D: Device<E>>(
+    of: &(impl Parameters<E, D> + ?Sized),
+    device: &D,
+) -> Result<Tensors> {
     collect(of, |parameter| parameter.to_host(device))
 }
 
 /// The gradient of the image, then that of every trained parameter, in the order of the visit.
-pub(super) fn gradients<E: Element>(
-    of: &(impl Parameters<E, Cpu> + ?Sized),
-    image: &Image<E, Cpu>,
-    grads: &ParameterGradients<E, Cpu>,
-) -> Result<Tensors>
-where
-    Cpu: Device<E>,
-{
+pub(super) fn gradients<E: Element, D: Device<E>>(
+    of: &(impl Parameters<E, D> + ?Sized),
+    image: &Image<E, D>,
+    grads: &ParameterGradients<E, D>,
+) -> Result<Tensors> {
     let mut all = vec![("the image".into(), numbers(image)?)];
     all.extend(collect(of, |parameter| match grads.get(parameter.id()) {
         Some(slot) => image.device().download(slot),
@@ -69,13 +56,10 @@ where
     Ok(all)
 }
 
-fn collect<E: Element>(
-    of: &(impl Parameters<E, Cpu> + ?Sized),
-    mut values: impl FnMut(&Parameter<E, Cpu>) -> Result<Vec<E>>,
-) -> Result<Tensors>
-where
-    Cpu: Device<E>,
-{
+fn collect<E: Element, D: Device<E>>(
+    of: &(impl Parameters<E, D> + ?Sized),
+    mut values: impl FnMut(&Parameter<E, D>) -> Result<Vec<E>>,
+) -> Result<Tensors> {
     let mut all = Ok(Vec::new());
     of.visit("", &mut |name, parameter| {
         if let (true, Ok(list)) = (parameter.is_trained(), &mut all) {
@@ -89,14 +73,11 @@ where
 }
 
 /// Sets every trained parameter; [`prepare`](crate::Bijector::prepare) is still to be called.
-pub(super) fn set_parameters<E: Element>(
-    of: &mut (impl Parameters<E, Cpu> + ?Sized),
-    device: &Cpu,
+pub(super) fn set_parameters<E: Element, D: Device<E>>(
+    of: &mut (impl Parameters<E, D> + ?Sized),
+    device: &D,
     values: &[(String, Vec<f64>)],
-) -> Result<()>
-where
-    Cpu: Device<E>,
-{
+) -> Result<()> {
     let mut values = values.iter();
     let mut outcome = Ok(());
     of.visit_mut("", &mut |_, parameter| {
@@ -109,10 +90,10 @@ where
 }
 
 /// Gives `double` the trained parameters of `single`.
-pub(super) fn copy_parameters(
-    single: &dyn crate::Bijector<f32, Cpu>,
-    double: &mut dyn crate::Bijector<f64, Cpu>,
-    device: &Cpu,
+pub(super) fn copy_parameters<D: Device<f32> + Device<f64>>(
+    single: &dyn crate::Bijector<f32, D>,
+    double: &mut dyn crate::Bijector<f64, D>,
+    device: &D,
 ) -> Result<()> {
     let values = parameters(single, device)?;
     set_parameters(double, device, &values)?;

@@ -15,7 +15,7 @@
 
 use super::{Net, ZeroConv};
 use crate::Result;
-use crate::backend::kernels::{HiddenGradients, HiddenLayers, Operand};
+use crate::backend::kernels::{HiddenGradients, HiddenLayers, MemoryKernel, Operand};
 use crate::backend::{Buffer, Device, Element, Image, Initializer, Parameter, ParameterGradients, Parameters};
 use crate::bijector::{Bijector, Health, Kept};
 use crate::bijectors::ActNorm;
@@ -67,7 +67,7 @@ enum Norm<E: Element, D: Device<E>> {
 impl<E: Element, D: Device<E>> Norm<E, D> {
     fn new(initializer: &Initializer<D>, options: ConvNetOptions) -> Result<Self> {
         if options.inner_actnorm {
-            return Ok(Self::ActNorm(ActNorm::new(initializer, options.width, options.log_scale_factor)?));
+            return ActNorm::within_network(initializer, options.width, options.log_scale_factor).map(Self::ActNorm);
         }
         let ones = initializer.device().upload(&vec![E::one(); options.width])?;
         Ok(Self::Bias { bias: initializer.zeros(&[options.width])?, ones })
@@ -212,7 +212,7 @@ impl<E: Element, D: Device<E>> Net<E, D> for ConvNet<E, D> {
         let shape = x.shape().with_channels(self.options.width);
         let [h1, h2] = hidden.map(|h| Image::from_buffer(device, x.batch(), shape, h));
         let h = self.conv3.gather(x, taps)?;
-        let kept = Kept::images([x.clone(), h1, h2, h.clone()]);
+        let kept = Kept::images([x.copied()?, h1, h2, h.copied()?]);
         Ok((h, kept))
     }
 
@@ -238,8 +238,8 @@ impl<E: Element, D: Device<E>> Net<E, D> for ConvNet<E, D> {
             }
             _ => {
                 // A plain bias has a scale of 1, whose gradient nobody asks for.
-                let mut unused = [&self.norm1, &self.norm2].map(|norm| norm.bias_and_scale().1.clone());
-                let [l1, l2] = &mut unused;
+                let unused = || MemoryKernel::<E>::zeros(device, self.options.width);
+                let (l1, l2) = (&mut unused()?, &mut unused()?);
                 let [conv1, conv2, conv3, b1, b2] = grads.slots([w1, w2, w3, b1, b2])?;
                 gradient(HiddenGradients { conv1, norm1: (b1, l1), conv2, norm2: (b2, l2), conv3, factor })?
             }

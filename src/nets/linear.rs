@@ -60,7 +60,7 @@ impl<E: Element, D: Device<E>> Net<E, D> for Linear<E, D> {
         let weight = Operand::Plain(self.weight.data());
         x.device().product(size, Operand::Plain(x.data()), weight, y.data_mut(), false)?;
         x.device().affine(y.data_mut(), self.bias.data(), &self.gain)?;
-        let kept = Kept::images([x.clone(), y.clone()]);
+        let kept = Kept::images([x.copied()?, y.copied()?]);
         Ok((y, kept))
     }
 

@@ -125,7 +125,7 @@ impl<E: Element, D: Device<E>> Net<E, D> for ZeroConv<E, D> {
 
     fn forward_keeping(&self, x: &Image<E, D>) -> Result<(Image<E, D>, Kept<E, D>)> {
         let y = self.forward(x)?;
-        let kept = Kept::images([x.clone(), y.clone()]);
+        let kept = Kept::images([x.copied()?, y.copied()?]);
         Ok((y, kept))
     }
 

@@ -122,10 +122,10 @@ impl<E: Element, D: Device<E>> TopPrior<E, D> {
     /// [`Error::Shape`] for latents it cannot take, [`Error::Usage`] if it needs labels and they do not fit.
     pub fn standardize(&self, mut x: Image<E, D>, labels: Option<&[usize]>) -> Result<(Image<E, D>, PerSample<D>)> {
         let form = self.form(&x)?;
-        let mut ladj = PerSample::zeros(x.device(), x.batch())?;
+        let mut ladj = PerSample::zeros(x.device(), x.batch());
         if !self.is_standard_normal() {
             let moments = self.moments(x.device(), x.batch(), labels)?;
-            x.device().clone().couple(form, x.data_mut(), moments.h.data(), ladj.data_mut())?;
+            x.device().clone().couple(form, x.data_mut(), moments.h.data(), ladj.data_mut()?)?;
         }
         Ok((x, ladj))
     }
@@ -162,7 +162,7 @@ impl<E: Element, D: Device<E>> TopPrior<E, D> {
         let g_ladj = cotangent.shared_ladj();
         let mut g = cotangent.image;
         let mut d_h = Image::zeros(&device, h.batch(), h.shape())?;
-        let per_sample = g_ladj.per_sample().data();
+        let per_sample = g_ladj.data();
         device.couple_gradient(form, y.data(), g.data_mut(), per_sample, h.data(), d_h.data_mut())?;
         if let (Some((_, linear)), Some(kept)) = (&self.classes, class) {
             let row = device.sum_over_pixels(d_h.data(), h.shape().pixels(), h.shape().channels)?;
@@ -275,15 +275,15 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for LabelledTop<E, D> {
     }
 
     fn forward(&self, x: &Image<E, D>) -> Result<Image<E, D>> {
-        Ok(self.forward_and_ladj(x.clone())?.0)
+        Ok(self.forward_and_ladj(x.copied()?)?.0)
     }
 
     fn inverse(&self, y: &Image<E, D>) -> Result<Image<E, D>> {
-        self.prior.unstandardize(y.clone(), self.labels.as_deref())
+        self.prior.unstandardize(y.copied()?, self.labels.as_deref())
     }
 
     fn log_abs_det_jacobian(&self, x: &Image<E, D>, _: &Image<E, D>) -> Result<PerSample<D>> {
-        Ok(self.forward_and_ladj(x.clone())?.1)
+        Ok(self.forward_and_ladj(x.copied()?)?.1)
     }
 
     fn forward_and_ladj(&self, x: Image<E, D>) -> Result<(Image<E, D>, PerSample<D>)> {

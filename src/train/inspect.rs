@@ -105,7 +105,7 @@ fn probes<E: Element, D: Device<E>>(
     labels: Option<&[usize]>,
 ) -> Result<Probes> {
     let x = midpoints(flow, device, images)?;
-    let mut far = x.clone();
+    let mut far = x.copied()?;
     MemoryKernel::<E>::scale(device, far.data_mut(), OUT_OF_RANGE)?;
     Ok(Probes { real: flow.round_trip(x, labels)?, out_of_range: flow.round_trip(far, labels)? })
 }

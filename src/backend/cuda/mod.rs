@@ -1,11 +1,19 @@
 //! dfdx's `Cuda` device: CUDA's libraries found at run time, and a card opened only where there is one.
 
 mod driver;
+pub(in crate::backend) mod launch;
 mod libraries;
+mod products;
+mod source;
 
+pub(in crate::backend) use launch::{Grid, each, elements, failed, index, launch, strips, sums, upload};
 pub use libraries::{FOLDER_VARIABLE, look_in};
+pub use products::use_tf32;
+pub(in crate::backend) use products::{Rounding, exactly, with_blas};
+pub use source::SOURCE;
 
 use crate::{Error, Result};
+use cudarc::cublas::result::CublasError;
 use cudarc::driver::{CudaDevice, DriverError, result, sys};
 use dfdx::tensor::{Cache, Cuda, Storage};
 use libraries::{CUBLAS, CUDA, NVRTC};
@@ -66,6 +74,11 @@ pub fn description(device: &Cuda) -> Result<String> {
 pub(crate) fn card(device: &Cuda) -> Result<Arc<CudaDevice>> {
     let one: <Cuda as Storage<f32>>::Vec = device.try_alloc_len(1).map_err(|error| Error::Device(error.to_string()))?;
     Ok(one.device())
+}
+
+/// What cuBLAS says is wrong.
+pub(in crate::backend) fn failed_blas(error: CublasError) -> Error {
+    Error::Device(format!("cuBLAS: {:?}", error.0))
 }
 
 /// A driver's error in its own words: `CUDA_ERROR_NO_DEVICE, no CUDA-capable device is detected`.

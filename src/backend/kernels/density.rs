@@ -40,19 +40,31 @@ impl<E: Element> DensityKernel<E> for Cpu {
 
 #[cfg(feature = "cuda")]
 mod cuda {
-    use super::super::not_yet;
     use super::*;
     use crate::backend::Cuda;
+    use crate::backend::cuda::{each, elements, index, launch, sums};
+    use crate::backend::kernels::MemoryKernel;
+    use cudarc::driver::DeviceSlice;
 
-    impl<E: Element> DensityKernel<E> for Cuda
-    where
-        Cuda: Storage<E>,
-    {
-        fn normal_log_density(&self, _: &Buffer<E, Self>, _: &mut Buffer<f64, Self>) -> Result<()> {
-            not_yet("normal_log_density")
+    impl<E: Element> DensityKernel<E> for Cuda {
+        fn normal_log_density(&self, z: &Buffer<E, Self>, log_density: &mut Buffer<f64, Self>) -> Result<()> {
+            let batch = log_density.len();
+            let dims = z.len() / batch.max(1);
+            if dims == 0 {
+                return Ok(());
+            }
+            let (card, grid, constant) =
+                (z.device(), each(index(batch)?, index(dims)?), -0.5 * dims as f64 * (2.0 * PI).ln());
+            let mut sums = sums(&card, (grid.0 * grid.1) as usize)?;
+            launch!(E, &card, squares_of_images, grid, (z, index(dims)?, &mut sums))?;
+            launch!(E, &card, add_row_sums, elements(grid.1), (&sums, grid.0, -0.5, constant, log_density, grid.1))
         }
-        fn normal_log_density_gradient(&self, _: &Buffer<E, Self>, _: &Buffer<f64, Self>) -> Result<Buffer<E, Self>> {
-            not_yet("normal_log_density_gradient")
+
+        fn normal_log_density_gradient(&self, z: &Buffer<E, Self>, g: &Buffer<f64, Self>) -> Result<Buffer<E, Self>> {
+            let (n, dims) = (index(z.len())?, index(z.len() / g.len().max(1))?);
+            let mut gradient = MemoryKernel::<E>::zeros(self, z.len())?;
+            launch!(E, &z.device(), normal_log_density_gradient, elements(n), (z, g, &mut gradient, dims, n))?;
+            Ok(gradient)
         }
     }
 }

@@ -7,9 +7,11 @@ mod channel;
 mod convolution;
 mod coupling;
 mod density;
+mod matrix;
 mod memory;
 mod network;
 mod optimizer;
+mod pixel;
 mod product;
 mod squeeze;
 mod vectorised;
@@ -18,15 +20,11 @@ pub use channel::ChannelKernel;
 pub use convolution::ConvolutionKernel;
 pub use coupling::{CouplingForm, CouplingKernel, CouplingLayout, CouplingMap, ScaleMap};
 pub use density::DensityKernel;
+pub use matrix::MatrixKernel;
 pub use memory::MemoryKernel;
 pub use network::{HiddenGradients, HiddenLayers, NetworkKernel};
 pub use optimizer::{AdamStep, AdamaxStep, Moving, OptimizerKernel};
+pub use pixel::PixelKernel;
 pub use product::{Operand, ProductKernel};
 pub use squeeze::SqueezeKernel;
 pub(super) use vectorised::vectorised;
-
-/// What every kernel of the CUDA device answers until it is written.
-#[cfg(feature = "cuda")]
-fn not_yet<T>(what: &'static str) -> crate::Result<T> {
-    Err(crate::Error::NotYet { device: "cuda", what })
-}

@@ -107,23 +107,60 @@ fn each<E: Element>(parameters: Vec<Moving<Buffer<E, Cpu>>>, update: impl Fn(&mu
 
 #[cfg(feature = "cuda")]
 mod cuda {
-    use super::super::not_yet;
     use super::*;
     use crate::backend::Cuda;
+    use crate::backend::cuda::{Grid, each, index, launch, upload};
+    use cudarc::driver::{CudaDevice, CudaSlice, DevicePtr, DeviceSlice};
+    use std::sync::Arc;
 
-    impl<E: Element> OptimizerKernel<E> for Cuda
-    where
-        Cuda: Storage<E>,
-    {
-        fn adam(&self, _: AdamStep, _: Vec<Moving<Buffer<E, Self>>>) -> Result<()> {
-            not_yet("adam")
+    impl<E: Element> OptimizerKernel<E> for Cuda {
+        fn adam(&self, step: AdamStep, parameters: Vec<Moving<Buffer<E, Self>>>) -> Result<()> {
+            let Some((card, table, grid)) = table_of(&parameters)? else { return Ok(()) };
+            let [beta1, beta2, epsilon] = [step.beta1, step.beta2, step.epsilon].map(E::of);
+            let [step_size, correction] = [step.step_size, step.second_correction].map(E::of);
+            launch!(E, &card, adam, grid, (&table, grid.1, beta1, beta2, epsilon, step_size, correction))
         }
-        fn adamax(&self, _: AdamaxStep, _: Vec<Moving<Buffer<E, Self>>>) -> Result<()> {
-            not_yet("adamax")
+
+        fn adamax(&self, step: AdamaxStep, parameters: Vec<Moving<Buffer<E, Self>>>) -> Result<()> {
+            let Some((card, table, grid)) = table_of(&parameters)? else { return Ok(()) };
+            let [beta1, beta2, epsilon, step_size] = [step.beta1, step.beta2, step.epsilon, step.step_size].map(E::of);
+            launch!(E, &card, adamax, grid, (&table, grid.1, beta1, beta2, epsilon, step_size))
         }
-        fn average(&self, _: f64, _: Vec<(&mut Buffer<E, Self>, &Buffer<E, Self>)>) -> Result<()> {
-            not_yet("average")
+
+        fn average(&self, rate: f64, pairs: Vec<(&mut Buffer<E, Self>, &Buffer<E, Self>)>) -> Result<()> {
+            let columns = |pairs: &[(&mut Buffer<E, Self>, &Buffer<E, Self>)]| {
+                let averages = pairs.iter().map(|(average, _)| *average.device_ptr()).collect();
+                [averages, pairs.iter().map(|(_, w)| *w.device_ptr()).collect()]
+            };
+            let Some((first, _)) = pairs.first() else { return Ok(()) };
+            let lengths: Vec<usize> = pairs.iter().map(|(average, _)| average.len()).collect();
+            let (card, table, grid) = table(first.device(), columns(&pairs), lengths)?;
+            launch!(E, &card, average, grid, (&table, grid.1, E::of(rate)))
         }
+    }
+
+    /// What a launch over many buffers needs: the device, the table of their addresses and lengths, and the blocks.
+    type Tabled = (Arc<CudaDevice>, CudaSlice<u64>, Grid);
+
+    fn table_of<E: Element>(parameters: &[Moving<Buffer<E, Cuda>>]) -> Result<Option<Tabled>> {
+        let Some(first) = parameters.first() else { return Ok(None) };
+        let addresses = |of: fn(&Moving<'_, Buffer<E, Cuda>>) -> u64| parameters.iter().map(of).collect();
+        let columns = [
+            addresses(|moving| *moving.weights.device_ptr()),
+            addresses(|moving| *moving.gradient.device_ptr()),
+            addresses(|moving| *moving.first.device_ptr()),
+            addresses(|moving| *moving.second.device_ptr()),
+        ];
+        let lengths = parameters.iter().map(|moving| moving.weights.len()).collect();
+        table(first.weights.device(), columns, lengths).map(Some)
+    }
+
+    fn table<const N: usize>(card: Arc<CudaDevice>, columns: [Vec<u64>; N], lengths: Vec<usize>) -> Result<Tabled> {
+        let longest = index(lengths.iter().copied().max().unwrap_or(0))?;
+        let grid = each(index(lengths.len())?, longest);
+        let table = columns.into_iter().flatten().chain(lengths.into_iter().map(|len| len as u64)).collect();
+        let table = upload(&card, table)?;
+        Ok((card, table, grid))
     }
 }
 

@@ -42,19 +42,25 @@ fn for_each_pair(shape: ImageShape, batch: usize, mut f: impl FnMut(usize, usize
 
 #[cfg(feature = "cuda")]
 mod cuda {
-    use super::super::not_yet;
     use super::*;
     use crate::backend::Cuda;
+    use crate::backend::cuda::{elements, index, launch};
+    use crate::backend::kernels::MemoryKernel;
+    use cudarc::driver::DeviceSlice;
 
-    impl<E: Element> SqueezeKernel<E> for Cuda
-    where
-        Cuda: Storage<E>,
-    {
-        fn squeeze(&self, _: &Buffer<E, Self>, _: ImageShape) -> Result<Buffer<E, Self>> {
-            not_yet("squeeze")
+    impl<E: Element> SqueezeKernel<E> for Cuda {
+        fn squeeze(&self, x: &Buffer<E, Self>, shape: ImageShape) -> Result<Buffer<E, Self>> {
+            let mut y = MemoryKernel::<E>::zeros(self, x.len())?;
+            let (n, width, channels) = (index(x.len())?, index(shape.width)?, index(shape.channels)?);
+            launch!(E, &x.device(), squeeze, elements(n), (x, &mut y, width, channels, n))?;
+            Ok(y)
         }
-        fn unsqueeze(&self, _: &Buffer<E, Self>, _: ImageShape) -> Result<Buffer<E, Self>> {
-            not_yet("unsqueeze")
+
+        fn unsqueeze(&self, y: &Buffer<E, Self>, shape: ImageShape) -> Result<Buffer<E, Self>> {
+            let mut x = MemoryKernel::<E>::zeros(self, y.len())?;
+            let (n, width, channels) = (index(y.len())?, index(shape.width)?, index(shape.channels)?);
+            launch!(E, &y.device(), unsqueeze, elements(n), (y, &mut x, width, channels, n))?;
+            Ok(x)
         }
     }
 }

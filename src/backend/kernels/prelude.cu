@@ -1,0 +1,46 @@
+// What all kernels share. The text is C that is also CUDA C++: REAL is float or double, one compilation each.
+//
+// Sums have a fixed order: every thread adds its own part in order, and a tree of fixed shape adds the threads' sums.
+
+#ifndef EMULATED
+#define KERNEL extern "C" __global__ void
+#define BARRIER_KERNEL extern "C" __global__ void
+#define DEVICE static __device__
+#endif
+
+// Counts and places of elements: no buffer has 2^31 of them.
+typedef unsigned Index;
+
+#ifdef REAL_IS_FLOAT
+#define EXP expf
+#define LOG1P log1pf
+#define TANH tanhf
+#define SQRT sqrtf
+#define ABS fabsf
+#else
+#define EXP exp
+#define LOG1P log1p
+#define TANH tanh
+#define SQRT sqrt
+#define ABS fabs
+#endif
+
+// Threads of a block, for kernels that add what its threads found.
+#define BLOCK 256
+
+// Every i below n, whatever the number of threads.
+#define EACH(i, n) for (Index i = blockIdx.x * blockDim.x + threadIdx.x; i < (n); i += gridDim.x * blockDim.x)
+
+// Every i below n, divided over the threads of one block.
+#define EACH_IN_BLOCK(i, n) for (Index i = threadIdx.x; i < (n); i += blockDim.x)
+
+// shared[0] = the sum of shared[0 .. BLOCK], for all threads of a block of BLOCK to call.
+DEVICE void add_over_block(double *shared) {
+    for (int half = BLOCK / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if ((int)threadIdx.x < half) {
+            shared[threadIdx.x] += shared[threadIdx.x + half];
+        }
+    }
+    __syncthreads();
+}
