@@ -7,8 +7,9 @@
 
 enum { NVRTC_SUCCESS = 0, NVRTC_OUT_OF_MEMORY = 1, NVRTC_INVALID_PROGRAM = 4, NVRTC_COMPILATION = 6 };
 
-/* What the options of a program make of it, and what its compilation says. */
+/* What is made of a program, and what its compilation says. */
 struct program {
+    const char *element; /* by the first line of its text */
     const char *ptx;
     const char *log;
 };
@@ -20,14 +21,20 @@ EXPORT int nvrtcVersion(int *major, int *minor)
     return NVRTC_SUCCESS;
 }
 
+static int begins(const char *text, const char *with) { return strncmp(text, with, strlen(with)) == 0; }
+
 EXPORT int nvrtcCreateProgram(struct program **program, const char *source, const char *name, int headers,
                               const char *const *header_texts, const char *const *header_names)
 {
-    (void)source, (void)name, (void)headers, (void)header_texts, (void)header_names;
+    (void)name, (void)headers, (void)header_texts, (void)header_names;
     *program = calloc(1, sizeof **program);
     if (!*program)
         return NVRTC_OUT_OF_MEMORY;
     (*program)->log = "";
+    if (begins(source, "#define REAL float\n"))
+        (*program)->element = "f32";
+    if (begins(source, "#define REAL double\n"))
+        (*program)->element = "f64";
     return NVRTC_SUCCESS;
 }
 
@@ -40,15 +47,11 @@ EXPORT int nvrtcDestroyProgram(struct program **program)
 
 EXPORT int nvrtcCompileProgram(struct program *program, int count, const char *const *options)
 {
-    for (int i = 0; i < count; i++) {
-        if (strcmp(options[i], "-DREAL=float") == 0)
-            program->ptx = "f32";
-        if (strcmp(options[i], "-DREAL=double") == 0)
-            program->ptx = "f64";
-    }
+    (void)count, (void)options;
+    program->ptx = program->element;
     if (program->ptx)
         return NVRTC_SUCCESS;
-    program->log = "one of the options must be -DREAL=float or -DREAL=double";
+    program->log = "the text must begin by defining REAL as float or double";
     return NVRTC_COMPILATION;
 }
 

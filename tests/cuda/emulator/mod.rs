@@ -22,11 +22,12 @@ const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/emulator");
 const LIBRARY: &str = "libcuda.so.1";
 const OTHER_NAMES: [&str; 2] = ["libcublas.so.12", "libnvrtc.so.12"];
 
-/// Contraction would give other bits than the host's own kernels; aliasing, as kernels may see one buffer as two types.
-/// `index` is a function of C's library as well as the kernels' type.
-const OPTIONS: [&str; 13] = [
+/// How `cc` compiles it. Contraction would round otherwise than the host's own kernels; one buffer may hold values of two
+/// types; `index` is a function of C's library; vectors make products of matrices faster.
+const OPTIONS: [&str; 14] = [
     "-std=gnu11",
     "-O1",
+    "-ftree-vectorize",
     "-g",
     "-ffp-contract=off",
     "-fno-strict-aliasing",
@@ -40,15 +41,12 @@ const OPTIONS: [&str; 13] = [
     "-o",
 ];
 
-/// The folder with the emulator's libraries, built once; none where there is no C compiler.
+/// The folder with the emulator of this crate's kernels, built once; none where there is no C compiler.
 pub fn folder() -> Option<&'static Path> {
     static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
-    FOLDER.get_or_init(|| build(&text()).unwrap_or_else(|message| panic!("{message}"))).as_deref()
-}
-
-/// The kernels that the emulator runs.
-fn text() -> String {
-    fs::read_to_string(Path::new(SOURCES).join("self_test.cu")).unwrap()
+    FOLDER
+        .get_or_init(|| build(flowstone::backend::cuda::SOURCE).unwrap_or_else(|message| panic!("{message}")))
+        .as_deref()
 }
 
 /// What has been done since the program's start.
@@ -78,8 +76,12 @@ pub fn counts(folder: &Path) -> Counts {
 
 /// Builds the emulator of a text of kernels, or finds it built: the folder is named after all that it is made of.
 ///
-/// None where there is no C compiler; the compiler's message where the text does not compile.
+/// None, with a line, where it cannot be built; the compiler's message where the text does not compile.
 pub fn build(text: &str) -> Result<Option<PathBuf>, String> {
+    if !cfg!(target_os = "linux") {
+        println!("CUDA is emulated on Linux only: its kernels are not tested here");
+        return Ok(None);
+    }
     let signatures = signature::parse(text)?;
     let mut files = vec![("kernels.cu", text.to_string())];
     files.push(("emulated_f32.c", module("float", "REAL_IS_FLOAT", "emulated_f32", &signatures)));
@@ -120,9 +122,10 @@ fn module(real: &str, tag: &str, table: &str, signatures: &[Signature]) -> Strin
     file + "    { 0 },\n};\n"
 }
 
-/// The emulator's own C files, in a fixed order.
-fn sources() -> Vec<PathBuf> {
-    let mut files: Vec<_> = fs::read_dir(SOURCES).unwrap().map(|entry| entry.unwrap().path()).collect();
+/// The emulator's own C files and headers, in a fixed order.
+fn own_files() -> Vec<PathBuf> {
+    let is_c = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "c" || extension == "h");
+    let mut files: Vec<_> = fs::read_dir(SOURCES).unwrap().map(|entry| entry.unwrap().path()).filter(is_c).collect();
     files.sort();
     files
 }
@@ -131,7 +134,7 @@ fn fingerprint(files: &[(&str, String)]) -> u64 {
     let mut hasher = DefaultHasher::new();
     OPTIONS.hash(&mut hasher);
     files.hash(&mut hasher);
-    for file in sources() {
+    for file in own_files() {
         fs::read(file).unwrap().hash(&mut hasher);
     }
     hasher.finish()
@@ -139,7 +142,7 @@ fn fingerprint(files: &[(&str, String)]) -> u64 {
 
 /// Compiles the emulator in a folder that holds the files made for it; false where there is no C compiler.
 fn compile(folder: &Path) -> Result<bool, String> {
-    let own = sources().into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "c"));
+    let own = own_files().into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "c"));
     let made = ["emulated_f32.c", "emulated_f64.c"].map(|file| folder.join(file));
     let mut command = Command::new("cc");
     command.args(OPTIONS).arg(folder.join(LIBRARY)).arg("-I").arg(SOURCES).args(own).args(made).arg("-lm");
