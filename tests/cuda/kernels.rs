@@ -1,6 +1,7 @@
 //! Every kernel gives on `Cuda` what it gives on `Cpu`, in both precisions, for shapes of less and of more than a block.
 
-use crate::device::{Both, close};
+use crate::device::{self, Both, close};
+use crate::emulator;
 use flowstone::Element;
 use flowstone::backend::kernels::{
     AdamStep, AdamaxStep, CouplingForm, CouplingLayout, CouplingMap, HiddenGradients, HiddenLayers, MemoryKernel,
@@ -10,6 +11,7 @@ use flowstone::backend::{Buffer, Device, ImageShape};
 use flowstone::noise::{NoiseKey, Purpose};
 use flowstone::{Error, Result};
 use proptest::prelude::*;
+use std::process::Command;
 
 #[derive(Clone, Copy, Debug)]
 struct Case {
@@ -366,4 +368,16 @@ fn network<E: Element, D: Device<E>>(device: &D, case: Case) -> Result<Results> 
         }
     }
     Ok(bench.results)
+}
+
+/// On a card threads run in any order.
+#[test]
+fn kernels_do_not_depend_on_the_order_of_their_threads() {
+    if device::has_card() || emulator::folder().is_none() {
+        return;
+    }
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    let output = again.arg("alike").env("EMULATED_ORDER", "reversed").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("11 passed"));
 }

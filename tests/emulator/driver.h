@@ -41,6 +41,6 @@ void check_pointer(const char *what, CUdeviceptr address);
 
 /* memory.c: launches, copies to the device and their bytes, copies from the device and their bytes. */
 enum { LAUNCHES, COPIES_IN, BYTES_IN, COPIES_OUT, BYTES_OUT, COUNTS };
-extern unsigned long long counts[COUNTS];
+extern _Thread_local unsigned long long counts[COUNTS];
 
 #endif

@@ -146,9 +146,10 @@ static CUresult release(CUdeviceptr address)
 
 /* ---- Copies, and what they count ---- */
 
-unsigned long long counts[COUNTS];
+_Thread_local unsigned long long counts[COUNTS];
 
-/* Launches, copies to the device and their bytes, copies from the device and their bytes, since the start. */
+/* Launches, copies to the device and their bytes, copies from the device and their bytes, since the start of the
+   thread that asks, by that thread. */
 EXPORT void emulated_counts(unsigned long long out[COUNTS])
 {
     enter();

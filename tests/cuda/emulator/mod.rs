@@ -41,15 +41,15 @@ const OPTIONS: [&str; 14] = [
     "-o",
 ];
 
-/// The folder with the emulator of this crate's kernels, built once; none where there is no C compiler.
+/// The folder with the emulator of this crate's kernels and of those that try it, built once; none where there is no C
+/// compiler.
 pub fn folder() -> Option<&'static Path> {
     static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
-    FOLDER
-        .get_or_init(|| build(flowstone::backend::cuda::SOURCE).unwrap_or_else(|message| panic!("{message}")))
-        .as_deref()
+    let text = || [flowstone::backend::cuda::SOURCE, include_str!("../../emulator/self_test.cu")].concat();
+    FOLDER.get_or_init(|| build(&text()).unwrap_or_else(|message| panic!("{message}"))).as_deref()
 }
 
-/// What has been done since the program's start.
+/// What has been done since the thread's start, by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
     /// Kernels that were launched.
@@ -62,7 +62,7 @@ pub struct Counts {
     pub bytes_out: u64,
 }
 
-/// What has been done since the program's start, in the emulator that lies in `folder`.
+/// What this thread has done since its start, in the emulator that lies in `folder`.
 pub fn counts(folder: &Path) -> Counts {
     let mut counts = [0; 5];
     // SAFETY: the library is the emulator, whose function writes five numbers.

@@ -1,24 +1,20 @@
 //! The emulator of CUDA does what a GPU does, and aborts where a GPU would go on with wrong numbers.
 //!
-//! The kernels are those of `self_test.cu`.
-#![cfg(feature = "cuda")]
+//! The kernels are those of `tests/emulator/self_test.cu`.
 
-#[path = "../cuda/emulator/mod.rs"]
-mod emulator;
-
+use crate::emulator;
 use cudarc::cublas::{CudaBlas, Gemm, GemmConfig, StridedBatchedConfig, sys::cublasOperation_t};
 use cudarc::driver::{CudaDevice, CudaFunction, CudaSlice, LaunchAsync, LaunchConfig, result, sys::CUresult};
 use cudarc::nvrtc::compile_ptx;
 use dfdx::prelude::*;
 use flowstone::backend::cuda;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-/// Where the emulator of the kernels of `self_test.cu` lies, if there is a C compiler.
+/// The emulator; none where there is a card, which all tests of a process are to see.
 fn folder() -> Option<&'static Path> {
-    static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
-    FOLDER.get_or_init(|| emulator::build(include_str!("self_test.cu")).unwrap()).as_deref()
+    if crate::device::has_card() { None } else { emulator::folder() }
 }
 
 fn device() -> Option<Arc<CudaDevice>> {
@@ -71,7 +67,8 @@ fn alone(test: &str, variable: &str, value: &str, body: impl FnOnce()) -> Option
         return None;
     }
     let mut again = Command::new(std::env::current_exe().unwrap());
-    let output = again.args(["--exact", test, "--nocapture"]).env(INSIDE, "1").env(variable, value).output().unwrap();
+    let test = format!("self_test::{test}");
+    let output = again.args(["--exact", &test, "--nocapture"]).env(INSIDE, "1").env(variable, value).output().unwrap();
     let ran = String::from_utf8_lossy(&output.stdout).contains("running 1 test");
     assert!(ran, "no test is called {test}");
     Some((output.status.success(), String::from_utf8_lossy(&output.stderr).into()))
