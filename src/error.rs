@@ -74,19 +74,11 @@ pub enum Error {
         /// The run's folder.
         folder: String,
     },
-    /// Something this device cannot do in this version.
-    #[error("{device} cannot do this yet: {what}")]
-    NotYet {
-        /// The device.
-        device: &'static str,
-        /// The operation asked of it.
-        what: &'static str,
-    },
     /// The device has no memory left.
     #[error("out of memory on the device: it has no {} MiB more", bytes.div_ceil(1 << 20))]
     #[diagnostic(help(
-        "lower the batch (`--batch`, `batch` in the recipe), train by inversion (`--memory invert`), or narrow the \
-         coupling networks (`width`)"
+        "lower the images that initialise the flow (`initialization_images`) or the batch (`--batch`), train by inversion \
+         (`--memory invert`), or narrow the coupling networks (`width`)"
     ))]
     OutOfMemory {
         /// What was asked for last.
@@ -112,9 +104,7 @@ impl Error {
     /// Whether the user's input was wrong (exit code 2), rather than the work failing (exit code 1).
     pub fn is_input(&self) -> bool {
         match self {
-            Self::FlowFile(_) | Self::BadFile { .. } | Self::Usage(_) | Self::Shape { .. } | Self::NotYet { .. } => {
-                true
-            }
+            Self::FlowFile(_) | Self::BadFile { .. } | Self::Usage(_) | Self::Shape { .. } => true,
             Self::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
             Self::Singular { .. }
             | Self::NonFinite { .. }

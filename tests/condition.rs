@@ -124,8 +124,8 @@ fn deep_chains_lose_no_more_digits_than_their_condition_says() {
         let (single, mut double) = (steps::<f32>(depth, 3), steps::<f64>(depth, 3));
         copy(&single, &mut double);
         let (x, exactly) = (
-            laws::normal_image::<f32>(&device, 1, shape, 5).unwrap(),
-            laws::normal_image::<f64>(&device, 1, shape, 5).unwrap(),
+            laws::normal_image::<f32, Cpu>(&device, 1, shape, 5).unwrap(),
+            laws::normal_image::<f64, Cpu>(&device, 1, shape, 5).unwrap(),
         );
         let condition = Condition::of(&double, &exactly).unwrap();
         let (in_f32, in_f64) = (round_trip(&single, &x), round_trip(&double, &exactly));

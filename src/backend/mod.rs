@@ -26,6 +26,7 @@ pub use initializer::Initializer;
 pub use machine::Machine;
 pub(crate) use parameter::join;
 pub use parameter::{Parameter, ParameterGradients, ParameterId, Parameters, mirror};
+pub(crate) use shards::images_on_card;
 pub use shards::{Shards, set_workers, workers};
 
 use dfdx::tensor::Storage;

@@ -48,6 +48,15 @@ pub fn workers() -> usize {
 /// Elements of the largest activation of a shard, so that a layer's working set stays in a core's cache.
 const CACHED_ELEMENTS: usize = 1 << 19;
 
+/// Elements of the largest activation of a shard on a card, 128 MiB of f32: enough rows for its products to be at their
+/// best, and a few such activations at a time do not exhaust its memory.
+const CARD_ELEMENTS: usize = 1 << 25;
+
+/// How many images at a time suit a card.
+pub(crate) fn images_on_card(elements: usize) -> usize {
+    (CARD_ELEMENTS / elements.max(1)).max(1)
+}
+
 thread_local! {
     // A device of the thread's own, whose buffers are reused from layer to layer and from step to step.
     static WORKER: Cpu = {
@@ -83,29 +92,45 @@ impl Shards for Cpu {
     }
 }
 
-/// Elements of the largest activation of a shard on a card: many images of a small picture fill it, and a few of a large
-/// one do not exhaust its memory. 512 MiB of f32.
 #[cfg(feature = "cuda")]
-const LARGEST_ACTIVATION: usize = 1 << 27;
+mod cuda {
+    use super::*;
+    use crate::Error;
+    use crate::backend::Cuda;
 
-#[cfg(feature = "cuda")]
-impl Shards for super::Cuda {
-    fn over_shards<T: Send>(
-        &self,
-        count: usize,
-        shard: usize,
-        work: impl Fn(&Self, &[Range<usize>]) -> Result<T> + Sync,
-    ) -> Result<Vec<T>> {
-        let ranges: Vec<Range<usize>> =
-            (0..count).step_by(shard.max(1)).map(|start| start..(start + shard).min(count)).collect();
-        Ok(vec![work(self, &ranges)?])
-    }
+    /// How often shards were halved, for want of memory.
+    static HALVINGS: AtomicUsize = AtomicUsize::new(0);
 
-    fn exactly<T>(&self, work: impl FnOnce() -> T) -> T {
-        super::cuda::exactly(work)
-    }
+    impl Shards for Cuda {
+        /// One worker has all shards. If the card is out of memory the work begins anew with shards half as large, and they
+        /// stay so.
+        fn over_shards<T: Send>(
+            &self,
+            count: usize,
+            shard: usize,
+            work: impl Fn(&Self, &[Range<usize>]) -> Result<T> + Sync,
+        ) -> Result<Vec<T>> {
+            let mut shard = shard.clamp(1, count.max(1));
+            loop {
+                let ranges: Vec<Range<usize>> =
+                    (0..count).step_by(shard).map(|start| start..(start + shard).min(count)).collect();
+                match work(self, &ranges) {
+                    Err(Error::OutOfMemory { .. }) if shard > 1 => {
+                        HALVINGS.fetch_add(1, Relaxed);
+                        shard = shard.div_ceil(2);
+                    }
+                    result => return Ok(vec![result?]),
+                }
+            }
+        }
 
-    fn shard_images(&self, elements: usize) -> usize {
-        (LARGEST_ACTIVATION / elements.max(1)).max(1)
+        fn exactly<T>(&self, work: impl FnOnce() -> T) -> T {
+            crate::backend::cuda::exactly(work)
+        }
+
+        fn shard_images(&self, elements: usize) -> usize {
+            let halvings = HALVINGS.load(Relaxed).min(usize::BITS as usize - 1);
+            (images_on_card(elements) >> halvings).max(1)
+        }
     }
 }

@@ -23,7 +23,7 @@ pub fn run(args: &Args) -> Result<()> {
     let device = Cpu::default();
     let flow = Flow::<f32, Cpu>::build(&file, &Registry::default(), &Initializer::blank(&device))?;
     let summary = flow.summary(&device, &file)?;
-    if args.json { print_json(&summary) } else { print(&table(&summary, args.all)) }
+    if args.json { print_json(&summary) } else { print(&table(&summary, file.spec.train.batch, args.all)) }
 }
 
 /// A row of the table: layers that differ only in their repetition are one.
@@ -61,7 +61,7 @@ fn without_repetition(path: &str) -> String {
     (0..parts.len()).map(|i| if is_repetition(i) { "*" } else { parts[i] }).collect::<Vec<_>>().join(".")
 }
 
-fn table(summary: &Summary, all: bool) -> String {
+fn table(summary: &Summary, batch: usize, all: bool) -> String {
     let shape = |[h, w, c]: [usize; 3]| format!("{h}×{w}×{c}");
     let mut lines = vec![
         format!("{}: images of {}, {} grey levels", summary.flow, shape(summary.image), summary.bins),
@@ -97,6 +97,13 @@ fn table(summary: &Summary, all: bool) -> String {
     lines.push(format!(
         "parameters: {:.1} MiB, four times for weights, moments and averages, and gradients once for each thread",
         mib(4 * summary.parameters)
+    ));
+    let images = summary.images_on_card.min(batch);
+    lines.push(format!(
+        "on a card, f32: {:.1} MiB for {images} of the batch's {batch} images at a time, and {:.1} MiB for weights, gradients, \
+         moments and averages; beside what CUDA takes for itself",
+        mib(images * summary.training_bytes_per_image),
+        5.0 * mib(4 * summary.parameters)
     ));
     lines.join("\n")
 }

@@ -95,8 +95,9 @@ pub struct DeviceArgs {
 /// How exact matrix products are.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct ProductArgs {
-    /// On CUDA: matrix products in TF32, their factors rounded to 10 bits of mantissa, which is faster. An option of the
-    /// machine, not of the recipe: no file keeps it, so give it again to go on with a run
+    /// On CUDA: the products within coupling networks in TF32, their factors rounded to 10 bits of mantissa, which is
+    /// faster. The flow's own layers and evaluation stay exact. An option of the machine, not of the recipe: no file keeps
+    /// it, so give it again to go on with a run
     #[arg(long)]
     pub tf32: bool,
 }

@@ -214,11 +214,11 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         self.visit_mut("", &mut |name, parameter| {
             let tensor = tensors.remove(name);
             if outcome.is_ok() {
-                outcome = take(name, parameter.shape().to_vec(), tensor)
-                    .and_then(|values| parameter.set(device, &values).map_err(|error| error.to_string()));
+                outcome = take(path, name, parameter.shape().to_vec(), tensor)
+                    .and_then(|values| parameter.set(device, &values));
             }
         });
-        outcome.map_err(|reason| Error::bad_file(path, reason))?;
+        outcome?;
         match tensors.keys().next() {
             Some(name) => Err(Error::bad_file(path, format!("tensor `{name}` belongs to no layer of its flow"))),
             None => Ok(()),
@@ -238,12 +238,12 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             let Some(buffer) = beside.get_mut(parameter.id()) else { return };
             let tensor = tensors.remove(name);
             if outcome.is_ok() {
-                outcome = take(name, parameter.shape().to_vec(), tensor)
-                    .and_then(|values| device.upload(&values).map_err(|error| error.to_string()))
+                outcome = take(path, name, parameter.shape().to_vec(), tensor)
+                    .and_then(|values| device.upload(&values))
                     .map(|values| *buffer = values);
             }
         });
-        outcome.map_err(|reason| Error::bad_file(path, reason))
+        outcome
     }
 
     /// Writes a model file. With `averages`, plain names hold them and `raw.` names the flow's own weights.
@@ -285,18 +285,15 @@ pub(crate) fn unusable(path: &Path) -> impl Fn(Error) -> Error {
     }
 }
 
-/// The values of the tensor `name`, if they fit.
-fn take<E: Element>(
-    name: &str,
-    shape: Vec<usize>,
-    tensor: Option<HostTensor<E>>,
-) -> std::result::Result<Vec<E>, String> {
-    let (found, values) = tensor.ok_or_else(|| format!("tensor `{name}` is missing"))?;
+/// The values of the tensor `name` of a file, if they fit.
+fn take<E: Element>(path: &Path, name: &str, shape: Vec<usize>, tensor: Option<HostTensor<E>>) -> Result<Vec<E>> {
+    let bad = |reason: String| Error::bad_file(path, format!("tensor `{name}` {reason}"));
+    let (found, values) = tensor.ok_or_else(|| bad("is missing".into()))?;
     if found != shape {
-        return Err(format!("tensor `{name}` has shape {found:?}; its flow has {shape:?}"));
+        return Err(bad(format!("has shape {found:?}; its flow has {shape:?}")));
     }
     match values.iter().position(|value| !value.is_finite()) {
-        Some(i) => Err(format!("tensor `{name}` holds {} at position {i}", values[i])),
+        Some(i) => Err(bad(format!("holds {} at position {i}", values[i]))),
         None => Ok(values),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Flow, FlowFile};
 use crate::Result;
-use crate::backend::{Device, Element, ImageShape, Parameters};
+use crate::backend::{Device, Element, ImageShape, Parameters, images_on_card};
 use crate::bijector::Bijector;
 use serde::Serialize;
 
@@ -42,6 +42,8 @@ pub struct Summary {
     pub training_bytes_per_image: usize,
     /// Images in work at a time in each worker.
     pub images_in_work: usize,
+    /// Images in work at a time on a card, if a batch has as many.
+    pub images_on_card: usize,
 }
 
 fn list(shape: ImageShape) -> [usize; 3] {
@@ -91,6 +93,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             parameters: self.trained_count(),
             training_bytes_per_image: self.training_bytes_per_image(),
             images_in_work: self.images_in_work(device),
+            images_on_card: images_on_card(self.activation()),
             multiply_adds: layers.iter().map(|layer| layer.multiply_adds).sum(),
             layers,
         })

@@ -2,6 +2,7 @@
 
 use crate::device::{Both, close};
 use crate::emulator;
+use dfdx::tensor::Cache;
 use flowstone::backend::kernels::MemoryKernel;
 use flowstone::backend::{Device, Initializer, Parameters};
 use flowstone::flow::spec::Memory;
@@ -196,6 +197,13 @@ fn what_is_mirrored_on_the_host_follows_the_device() {
     }
 }
 
+/// A flow of two levels, for pictures of 8×4.
+fn of_depth(depth: usize) -> FlowFile {
+    let level = format!("Squeeze(), Repeat({depth}, [ActNorm(), InvertibleConv(), AffineCoupling(width: 32)])");
+    let image = "(height: 8, width: 4, channels: 3, bits: 5)";
+    FlowFile::parse("deep", format!("Flow(image: {image}, layers: [{level}, Split(), {level}])")).unwrap()
+}
+
 /// In the steady state the minibatch goes in, with tables of addresses and the inverses of small matrices; the loss, the
 /// drift and the small matrices come out. However deep the flow is, it is as often.
 #[test]
@@ -205,10 +213,7 @@ fn what_crosses_from_the_device_does_not_depend_on_depth() {
         return println!("copies are counted by the emulator only");
     }
     let crossings = |depth: usize| {
-        let level = format!("Squeeze(), Repeat({depth}, [ActNorm(), InvertibleConv(), AffineCoupling(width: 8)])");
-        let text =
-            format!("Flow(image: (height: 8, width: 4, channels: 3, bits: 5), layers: [{level}, Split(), {level}])");
-        let mut learner = Learner::<f32, _>::new(&FlowFile::parse("deep", text).unwrap(), &cuda).unwrap();
+        let mut learner = Learner::<f32, _>::new(&of_depth(depth), &cuda).unwrap();
         (0..2).for_each(|number| drop(learner.step(number, Memory::Invert)));
         let folder = emulator::folder().unwrap();
         let before = emulator::counts(folder);
@@ -222,4 +227,28 @@ fn what_crosses_from_the_device_does_not_depend_on_depth() {
     let matrices = |depth: u64| 4 * depth * (12 * 12 + 12 + 24 * 24 + 24);
     let rest = 2 * 16 + 8 * IMAGES as u64;
     assert_eq!((small - matrices(1), large - matrices(4)), (rest, rest), "bytes beside the small matrices");
+}
+
+/// By inversion a step needs on a card what `check` says, beside the parameters, their gradients and the optimizer's state.
+#[test]
+fn memory_on_a_card_is_as_told_and_does_not_grow_with_depth() {
+    if crate::device::has_card() {
+        return println!("memory is measured by the emulator only");
+    }
+    let working = |depth: usize| {
+        let Both { cuda, .. } = Both::open()?;
+        let folder = emulator::folder()?;
+        let mut learner = Learner::<f32, _>::new(&of_depth(depth), &cuda).unwrap();
+        // What initialised the flow is given back, so that the peak is the step's.
+        cuda.empty_cache();
+        emulator::peak(folder);
+        (0..2).for_each(|number| drop(learner.step(number, Memory::Invert)));
+        let parameters = 4 * 4 * learner.flow.trained_count();
+        let told = IMAGES * learner.flow.training_bytes_per_image();
+        Some((emulator::peak(folder) as usize - parameters, told))
+    };
+    let (Some((shallow, told)), Some((deep, _))) = (working(1), working(8)) else { return };
+    println!("{shallow} bytes at K = 1, {deep} at K = 8, told {told}");
+    assert!((deep as f64) < 1.2 * shallow as f64, "{shallow} bytes at K = 1, {deep} at K = 8");
+    assert!((told / 2..told * 5 / 4).contains(&deep), "{deep} bytes, told {told}");
 }

@@ -96,6 +96,16 @@ size_t memory_size(void)
     return limit ? strtoull(limit, NULL, 10) : (size_t)8 << 30;
 }
 
+/* What this thread allocated and has not freed, and the most of it since it last asked. */
+static _Thread_local long long held, peak;
+
+EXPORT long long emulated_peak(void)
+{
+    long long most = peak;
+    peak = held;
+    return most;
+}
+
 static CUresult insert(struct allocation new)
 {
     if (live == room) {
@@ -111,6 +121,8 @@ static CUresult insert(struct allocation new)
     allocations[place] = new;
     live += 1;
     used += new.size;
+    held += (long long)new.size;
+    peak = held > peak ? held : peak;
     return CUDA_SUCCESS;
 }
 
@@ -138,6 +150,7 @@ static CUresult release(CUdeviceptr address)
         mistake("free: no live allocation starts at address %#llx", address);
     check_guards("free", of);
     used -= of->size;
+    held -= (long long)of->size;
     free(of->start - GUARD);
     live -= 1;
     memmove(of, of + 1, (size_t)(allocations + live - of) * sizeof *of);

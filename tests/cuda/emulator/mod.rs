@@ -74,6 +74,15 @@ pub fn counts(folder: &Path) -> Counts {
     Counts { launches, copies_in, bytes_in, copies_out, bytes_out }
 }
 
+/// The most bytes that this thread held in memory since it last asked, in the emulator that lies in `folder`.
+pub fn peak(folder: &Path) -> u64 {
+    // SAFETY: the library is the emulator, whose function takes nothing and gives a number.
+    unsafe {
+        let library = libloading::Library::new(folder.join(LIBRARY)).unwrap();
+        library.get::<unsafe extern "C" fn() -> u64>("emulated_peak").unwrap()()
+    }
+}
+
 /// Builds the emulator of a text of kernels, or finds it built: the folder is named after all that it is made of.
 ///
 /// None, with a line, where it cannot be built; the compiler's message where the text does not compile.
