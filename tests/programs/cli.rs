@@ -1,15 +1,12 @@
 //! The command line, as a user meets it.
 
+use crate::text;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 fn flowstone(arguments: &[&str], folder: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_flowstone")).args(arguments).current_dir(folder).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Runs a command that must succeed; its stdout.

@@ -1,11 +1,12 @@
 //! What an ill-conditioned layer does to inverses and gradients, and that it is seen.
 
+use crate::outcome;
 use flowstone::backend::kernels::MemoryKernel;
 use flowstone::backend::{Cpu, Device, Initializer, linear_algebra};
 use flowstone::bijectors::{ActNorm, Chain, Coupling, InvertibleConv, ScaleMap, Weight};
 use flowstone::flow::spec::Memory;
 use flowstone::flow::{Batch, Condition as Judgement, Dequantize, Flow, FlowFile, Registry, Verdict};
-use flowstone::laws::{self, Condition, Violation};
+use flowstone::laws::{self, Condition};
 use flowstone::nets::{ConvNet, ConvNetOptions};
 use flowstone::noise::{NoiseKey, Purpose};
 use flowstone::train::{Record, RunFolder, Start, Trainer, read_metrics};
@@ -27,14 +28,6 @@ fn matrix(condition: f64, n: usize, seed: u64) -> Vec<f64> {
         row.iter_mut().for_each(|w| *w *= condition.powf(-share));
     }
     linear_algebra::product(&rotation(1), &stretched, n)
-}
-
-/// A case whose numerical derivatives do not settle decides nothing.
-fn outcome(result: Result<(), Violation>) -> Result<(), TestCaseError> {
-    result.map_err(|violation| match violation {
-        Violation::Undecided { .. } => TestCaseError::reject(violation.to_string()),
-        _ => TestCaseError::fail(violation.to_string()),
-    })
 }
 
 /// The condition numbers that laws are held at.

@@ -1,6 +1,7 @@
 //! A run that is killed, stopped or out of disk at any moment loses nothing that was saved, and goes on exactly.
 #![cfg(unix)]
 
+use crate::text;
 use flowstone::backend::Cpu;
 use flowstone::flow::{Model, Registry};
 use flowstone::noise::{NoiseKey, Purpose};
@@ -40,10 +41,6 @@ fn flowstone(folder: &TempDir, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flowstone"));
     command.args(["--threads", "2"]).args(arguments).current_dir(folder.path());
     command
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn succeeds(command: &mut Command) -> String {

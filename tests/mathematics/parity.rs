@@ -1,7 +1,7 @@
 //! Agreement with log-probabilities computed elsewhere: an independent NumPy program, in f64, with random parameters.
 //!
-//! `tests/parity/*.safetensors` hold parameters, pixels, noise and log p of three small flows. Meeting log p shows every
-//! channel order, transpose and factor right, which learning curves cannot.
+//! `tests/mathematics/parity/*.safetensors` hold parameters, pixels, noise and log p of three small flows. Meeting log p
+//! shows every channel order, transpose and factor right, which learning curves cannot.
 
 use flowstone::backend::{Cpu, Initializer};
 use flowstone::flow::{Flow, FlowFile, Registry};
@@ -13,7 +13,7 @@ use std::collections::HashMap;
 type Tensors = HashMap<String, (Vec<usize>, Vec<f64>)>;
 
 fn read(name: &str) -> Tensors {
-    let path = format!("{}/tests/parity/{name}.safetensors", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/tests/mathematics/parity/{name}.safetensors", env!("CARGO_MANIFEST_DIR"));
     let bytes = std::fs::read(path).unwrap();
     let values = |view: &TensorView| -> Vec<f64> {
         let words = view.data().as_chunks().0.iter();

@@ -2,6 +2,7 @@
 //!
 //! `PROPTEST_CASES` sets how many: a quarter of it for each, so 64 by default.
 
+use crate::outcome;
 use flowstone::backend::{Cpu, Device, Initializer};
 use flowstone::bijectors::{InvertibleConv, Permutation, Weight};
 use flowstone::laws::{self, Condition, Registered, Violation, registry};
@@ -64,14 +65,7 @@ fn cases(side: usize, channels: usize) -> impl Strategy<Value = Case> {
         .prop_filter("a small Jacobian", |case| case.shape.dims() <= DIMS)
 }
 
-/// A case on the kink of a ReLU, or too ill-conditioned for f32, decides nothing; there must be few.
-fn outcome(result: Outcome) -> Result<(), TestCaseError> {
-    result.map_err(|violation| match violation {
-        Violation::Undecided { .. } => TestCaseError::reject(violation.to_string()),
-        _ => TestCaseError::fail(violation.to_string()),
-    })
-}
-
+/// Holds random cases to a law. Those that decide nothing must be few.
 fn check<S: Strategy>(name: &str, cases: S, law: impl Fn(S::Value) -> Outcome) {
     let all = ProptestConfig::default();
     let (cases_each, undecided) = (all.cases.div_ceil(4), all.cases.div_ceil(32));

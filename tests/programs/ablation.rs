@@ -1,5 +1,6 @@
 //! Ablations, as a user meets them: wrong files, plans, and grids that are run, killed and run again.
 
+use crate::text;
 use flowstone::ablation::{AblationFile, BUILT_IN, Budget, Plan};
 use flowstone::backend::{Cpu, Initializer};
 use flowstone::flow::spec::{Averaging, LayerSpec, Length, Memory};
@@ -288,8 +289,8 @@ fn run(arguments: &[&str], folder: &Path) -> Output {
 
 fn succeeds(arguments: &[&str], folder: &Path) -> String {
     let output = run(arguments, folder);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
 }
 
 fn read(path: &Path) -> String {

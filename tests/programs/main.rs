@@ -1,0 +1,16 @@
+//! What a user meets: the command line, runs and what becomes of them, and files, right and wrong.
+//!
+//! One program for all, since linking the library takes longer than most of these tests.
+
+mod ablation;
+mod bad_files;
+mod cli;
+mod data;
+mod latent;
+mod resume;
+mod training;
+
+/// What a program wrote.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
