@@ -14,10 +14,7 @@ pub(super) struct Cotangents {
 
 impl Cotangents {
     /// For a batch like this, the numbers such that f32 holds them exactly.
-    pub fn random<E: Element, D: Device<E>>(like: &Image<E, D>) -> Self
-    where
-        D: Device<E>,
-    {
+    pub fn random<E: Element, D: Device<E>>(like: &Image<E, D>) -> Self {
         let exact = |values: Vec<f64>| values.into_iter().map(|value| f64::from(value as f32)).collect();
         let count = like.batch() * like.shape().dims();
         Self { image: exact(normals(2, 0, count)), ladj: exact(normals(2, 1, like.batch())) }
@@ -28,10 +25,7 @@ impl Cotangents {
         [self.image.as_slice(), &self.ladj].concat()
     }
 
-    fn of<E: Element, D: Device<E>>(&self, y: &Image<E, D>) -> Result<Cotangent<E, D>>
-    where
-        D: Device<E>,
-    {
+    fn of<E: Element, D: Device<E>>(&self, y: &Image<E, D>) -> Result<Cotangent<E, D>> {
         Cotangent::new(with_numbers(y, &self.image)?, &self.ladj)
     }
 
@@ -40,10 +34,7 @@ impl Cotangents {
         &self,
         bijector: &dyn Bijector<E, D>,
         y: Image<E, D>,
-    ) -> Result<(Vec<f64>, Tensors)>
-    where
-        D: Device<E>,
-    {
+    ) -> Result<(Vec<f64>, Tensors)> {
         let mut grads = ParameterGradients::zeros(y.device(), bijector)?;
         let cotangent = self.of(&y)?;
         let (x, g) = bijector.pull_back(y, cotangent, &mut grads)?;
@@ -55,10 +46,7 @@ impl Cotangents {
         &self,
         bijector: &dyn Bijector<E, D>,
         x: &Image<E, D>,
-    ) -> Result<Tensors>
-    where
-        D: Device<E>,
-    {
+    ) -> Result<Tensors> {
         let mut grads = ParameterGradients::zeros(x.device(), bijector)?;
         let (y, _, kept) = bijector.forward_keeping(x.clone())?;
         let g = bijector.pull_back_kept(kept, self.of(&y)?, &mut grads)?;

@@ -111,7 +111,7 @@ fn with_little_memory_shards_are_smaller_and_with_less_it_says_what_to_lower() {
     let (much, little) = (bits(&with_memory(1 << 30, score)), bits(&with_memory(400_000, score)));
     assert!((much - little).abs() < 1e-5, "{much} and {little} bits/dim");
 
-    let output = with_memory(100_000, "train --resume run --device cuda --steps 4");
+    let output = with_memory(70_000, "train --resume run --device cuda --steps 4");
     let complaint = complaint(&output);
     assert_eq!(output.status.code(), Some(1), "{complaint}");
     assert!(complaint.contains("out of memory on the device") && complaint.contains("--batch"), "{complaint}");

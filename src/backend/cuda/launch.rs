@@ -5,7 +5,7 @@ use super::text;
 use crate::backend::{Element, clock};
 use crate::{Error, Result};
 use cudarc::driver::{CudaDevice, CudaFunction, DeviceRepr, DriverError, LaunchAsync, LaunchConfig, sys};
-use cudarc::nvrtc::{CompileError, CompileOptions, compile_ptx_with_opts};
+use cudarc::nvrtc::{CompileError, CompileOptions, Ptx, compile_ptx_with_opts};
 use std::sync::Arc;
 
 /// Threads of a block; the kernels' text counts on it.
@@ -86,8 +86,8 @@ where
     clock::kernel(name, || card.synchronize(), launched).map_err(|error| failed(error, 0))
 }
 
-/// Compiles the text for one type of elements.
-fn load<E: Element>(card: &Arc<CudaDevice>) -> Result<()> {
+/// The text compiled for one type of elements.
+fn compile<E: Element>() -> Result<Ptx> {
     let real = if size_of::<E>() == 4 {
         "#define REAL float\n#define REAL_IS_FLOAT\n"
     } else {
@@ -95,12 +95,17 @@ fn load<E: Element>(card: &Arc<CudaDevice>) -> Result<()> {
     };
     // Without contraction into fused operations a kernel rounds as the same expression does on the CPU.
     let options = CompileOptions { fmad: Some(false), ..Default::default() };
-    let ptx = compile_ptx_with_opts(format!("{real}{SOURCE}"), options).map_err(|error| match error {
+    compile_ptx_with_opts(format!("{real}{SOURCE}"), options).map_err(|error| match error {
         CompileError::CompileError { log, .. } => {
             Error::Device(format!("libnvrtc does not compile the kernels: {}", log.to_string_lossy()))
         }
         other => Error::Device(format!("libnvrtc fails: {other}")),
-    })?;
+    })
+}
+
+/// Gives the card all kernels for one type of elements.
+fn load<E: Element>(card: &Arc<CudaDevice>) -> Result<()> {
+    let ptx = compile::<E>()?;
     let names: Vec<&'static str> = names().collect();
     card.load_ptx(ptx, E::NAME, &names).map_err(|error| match error.0 {
         sys::CUresult::CUDA_ERROR_UNSUPPORTED_PTX_VERSION => Error::Device(
@@ -132,4 +137,34 @@ pub(in crate::backend) fn upload<T: DeviceRepr + Unpin>(
 /// Room for `f64` sums between two launches.
 pub(in crate::backend) fn sums(card: &Arc<CudaDevice>, len: usize) -> Result<cudarc::driver::CudaSlice<f64>> {
     card.alloc_zeros(len).map_err(|error| failed(error, len * size_of::<f64>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Compiling needs no card.
+    #[test]
+    fn nvidias_compiler_takes_every_kernel() {
+        if let Err(reason) = crate::backend::cuda::libraries::NVRTC.find() {
+            return println!("skipped: {reason}");
+        }
+        for ptx in [compile::<f32>().unwrap(), compile::<f64>().unwrap()] {
+            let text = ptx.to_src();
+            for name in names() {
+                assert!(text.contains(&format!(".entry {name}(")), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn strips_and_blocks_are_at_least_one_and_not_more_than_there_is_work() {
+        assert_eq!(
+            (elements(0), elements(256), elements(257), elements(u32::MAX)),
+            ((1, 1), (1, 1), (2, 1), (4096, 1))
+        );
+        assert_eq!((each(3, 0), each(3, 1 << 30)), ((1, 3), (64, 3)));
+        assert_eq!((strips(0, 12), strips(7, 12), strips(1 << 20, 512)), (1, 7, 128));
+        assert!(index(1 << 31).is_err() && index((1 << 31) - 1).is_ok());
+    }
 }
