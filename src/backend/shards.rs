@@ -52,9 +52,12 @@ const CACHED_ELEMENTS: usize = 1 << 19;
 /// best, and a few such activations at a time do not exhaust its memory.
 const CARD_ELEMENTS: usize = 1 << 25;
 
-/// How many images at a time suit a card.
+/// Images of a shard on a card at most: a launch counts them in 16 bits.
+const CARD_IMAGES: usize = 1 << 15;
+
+/// How many images at a time suit a card, when the largest activation of one image holds `elements`.
 pub(crate) fn images_on_card(elements: usize) -> usize {
-    (CARD_ELEMENTS / elements.max(1)).max(1)
+    (CARD_ELEMENTS / elements.max(1)).clamp(1, CARD_IMAGES)
 }
 
 thread_local! {

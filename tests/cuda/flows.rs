@@ -35,8 +35,8 @@ fn flows() -> Vec<FlowFile> {
     ]
 }
 
-fn levels() -> Vec<u8> {
-    (0..IMAGES * 96).map(|i| (i * 37 % 29) as u8).collect()
+fn levels(dims: usize) -> Vec<u8> {
+    (0..IMAGES * dims).map(|i| (i * 37 % 29) as u8).collect()
 }
 
 const LABELS: [usize; IMAGES] = [0, 2, 1, 1, 0, 2];
@@ -59,8 +59,9 @@ impl<E: Element, D: Device<E>> Learner<E, D> {
     /// Initialised by its images.
     fn new(file: &FlowFile, device: &D) -> Result<Self> {
         let mut flow = Flow::build(file, &Registry::default(), &Initializer::new(device, 0))?;
-        let levels = levels();
-        let (shape, how) = (flow.image_shape(), batch(&levels, 0).dequantize);
+        let shape = flow.image_shape();
+        let levels = levels(shape.dims());
+        let how = batch(&levels, 0).dequantize;
         flow.initialize(flowstone::flow::dequantize(device, shape, 32, &levels, NUMBERS.into_iter(), how)?)?;
         flow.prepare(device)?;
         let optimizer = OptimizerState::new(device, &flow, file.spec.train.optimizer, 100.0)?;
@@ -197,10 +198,10 @@ fn what_is_mirrored_on_the_host_follows_the_device() {
     }
 }
 
-/// A flow of two levels, for pictures of 8×4.
-fn of_depth(depth: usize) -> FlowFile {
-    let level = format!("Squeeze(), Repeat({depth}, [ActNorm(), InvertibleConv(), AffineCoupling(width: 32)])");
-    let image = "(height: 8, width: 4, channels: 3, bits: 5)";
+/// A flow of two levels, for square pictures.
+fn of_depth(depth: usize, side: usize, width: usize) -> FlowFile {
+    let level = format!("Squeeze(), Repeat({depth}, [ActNorm(), InvertibleConv(), AffineCoupling(width: {width})])");
+    let image = format!("(height: {side}, width: {side}, channels: 3, bits: 5)");
     FlowFile::parse("deep", format!("Flow(image: {image}, layers: [{level}, Split(), {level}])")).unwrap()
 }
 
@@ -213,7 +214,7 @@ fn what_crosses_from_the_device_does_not_depend_on_depth() {
         return println!("copies are counted by the emulator only");
     }
     let crossings = |depth: usize| {
-        let mut learner = Learner::<f32, _>::new(&of_depth(depth), &cuda).unwrap();
+        let mut learner = Learner::<f32, _>::new(&of_depth(depth, 4, 8), &cuda).unwrap();
         (0..2).for_each(|number| drop(learner.step(number, Memory::Invert)));
         let folder = emulator::folder().unwrap();
         let before = emulator::counts(folder);
@@ -238,7 +239,8 @@ fn memory_on_a_card_is_as_told_and_does_not_grow_with_depth() {
     let working = |depth: usize| {
         let Both { cuda, .. } = Both::open()?;
         let folder = emulator::folder()?;
-        let mut learner = Learner::<f32, _>::new(&of_depth(depth), &cuda).unwrap();
+        // Large enough that sums of columns are small beside activations.
+        let mut learner = Learner::<f32, _>::new(&of_depth(depth, 32, 128), &cuda).unwrap();
         // What initialised the flow is given back, so that what is held are weights, the optimizer's state and what
         // `prepare` makes; the peak is the step's, with as many gradients as weights.
         cuda.empty_cache();
@@ -249,8 +251,8 @@ fn memory_on_a_card_is_as_told_and_does_not_grow_with_depth() {
         let told = IMAGES * learner.flow.training_bytes_per_image();
         Some(((emulator::peak(folder) - held - gradients) as usize, told))
     };
-    let (Some((shallow, told)), Some((deep, _))) = (working(1), working(8)) else { return };
-    println!("{shallow} bytes at K = 1, {deep} at K = 8, told {told}");
-    assert!((deep as f64) < 1.2 * shallow as f64, "{shallow} bytes at K = 1, {deep} at K = 8");
-    assert!((told / 2..told * 5 / 4).contains(&deep), "{deep} bytes, told {told}");
+    let (Some((shallow, told)), Some((deep, _))) = (working(1), working(3)) else { return };
+    println!("{shallow} bytes at K = 1, {deep} at K = 3, told {told}");
+    assert!((deep as f64) < 1.2 * shallow as f64, "{shallow} bytes at K = 1, {deep} at K = 3");
+    assert!((told / 2..told * 3 / 2).contains(&deep), "{deep} bytes, told {told}");
 }
