@@ -31,8 +31,15 @@ pub fn log_abs_det(w: &[f64], n: usize) -> f64 {
 
 /// `W⁻¹`, by triangular solves against the identity. Not finite where W is singular.
 pub fn inverse(w: &[f64], n: usize) -> Vec<f64> {
-    let inverse = PartialPivLu::new(view(w, n)).solve(Mat::<f64>::identity(n, n));
-    rows(inverse.as_ref())
+    inverse_and_log_abs_det(w, n).0
+}
+
+/// [`inverse`] and [`log_abs_det`], from one factorisation.
+pub fn inverse_and_log_abs_det(w: &[f64], n: usize) -> (Vec<f64>, f64) {
+    let solver = PartialPivLu::new(view(w, n));
+    let upper = solver.U();
+    let log_abs_det = (0..n).map(|i| upper[(i, i)].abs().ln()).sum();
+    (rows(solver.solve(Mat::<f64>::identity(n, n)).as_ref()), log_abs_det)
 }
 
 /// A · B.
@@ -101,7 +108,9 @@ mod tests {
             let s = singular_values(&w, n);
             let condition = s[0] / s[n - 1];
             prop_assume!(condition < 1e8);
-            let again = product(&w, &inverse(&w, n), n);
+            let (inverse, log_abs_det_beside) = inverse_and_log_abs_det(&w, n);
+            prop_assert_eq!(log_abs_det_beside, log_abs_det(&w, n));
+            let again = product(&w, &inverse, n);
             prop_assert!(largest_difference(&again, &identity(n)) < 1e-14 * condition * n as f64);
             prop_assert!((log_abs_det(&w, n) - s.iter().map(|s| s.ln()).sum::<f64>()).abs() < 1e-13 * condition);
         }

@@ -345,10 +345,10 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for InvertibleConv<E, D> {
             return Ok(());
         }
         let upload = |values: &[f64]| device.upload(&values.iter().map(|&w| E::of(w)).collect::<Vec<E>>());
-        let diagonal = |upper: &[f64]| -> Vec<f64> { (0..n).map(|i| upper[i * n + i]).collect() };
+        let (inverse, of_w) = host::inverse_and_log_abs_det(&w, n);
         let log_abs_det = match &factors {
-            Some(HostFactors { upper, .. }) => diagonal(upper).iter().map(|s| s.abs().ln()).sum(),
-            None => host::log_abs_det(&w, n),
+            Some(HostFactors { upper, .. }) => (0..n).map(|i| upper[i * n + i].abs().ln()).sum(),
+            None => of_w,
         };
         if !f64::is_finite(log_abs_det) {
             return Err(Error::Singular { layer: "InvertibleConv".into(), log_abs_det });
@@ -359,7 +359,7 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for InvertibleConv<E, D> {
             }
             None => None,
         };
-        self.prepared = Some(Prepared { inverse: upload(&host::inverse(&w, n))?, log_abs_det, factors });
+        self.prepared = Some(Prepared { inverse: upload(&inverse)?, log_abs_det, factors });
         Ok(())
     }
 
