@@ -3,7 +3,7 @@
 use crate::text;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 fn flowstone(arguments: &[&str], folder: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_flowstone")).args(arguments).current_dir(folder).output().unwrap()
@@ -271,9 +271,9 @@ fn a_program_without_cuda_says_so_before_anything_else() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_flowstone"))
         .args(["run-of-grid", "digits", "run", "--device", "cuda", "--tf32"])
         .current_dir(folder.path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
     let stdin = child.stdin.take();
