@@ -263,15 +263,15 @@ impl<E: Element> CouplingKernel<E> for Cpu {
     ) -> Result<()> {
         let (channels, width, block, stride) =
             (form.shape.channels, form.network_channels(), form.block(), form.stride());
-        let sign = form.map.shift_factor::<E>();
-        let mut scales = Scales::of_length(block * form.changed());
+        let (sign, changed) = (form.map.shift_factor::<E>(), form.changed());
+        let mut scales = Scales::of_length(block * changed);
         let images = x.chunks_exact_mut(form.shape.dims()).zip(rows_of_images(h, form));
         for ((x, h), ladj) in images.zip(ladj.iter_mut()) {
             for (x, h) in x.chunks_mut(block * channels).zip(h.chunks(block * width)) {
                 scales.fill::<true>(form, h);
                 let rows = x.chunks_exact_mut(channels).zip(h.chunks_exact(width));
                 for (row, (x, h)) in rows.enumerate() {
-                    let (a, scale) = (h.iter().step_by(stride), of_row(&scales.scale, row, form));
+                    let (a, scale) = (h.iter().step_by(stride), of_row(&scales.scale, row, changed));
                     for ((x, &a), &scale) in x[form.start..].iter_mut().zip(a).zip(scale) {
                         *x = (*x + sign * a) * scale;
                     }
@@ -286,14 +286,14 @@ impl<E: Element> CouplingKernel<E> for Cpu {
     fn uncouple(&self, form: CouplingForm, y: &mut Buffer<E, Self>, h: &Buffer<E, Self>) -> Result<()> {
         let (channels, width, block, stride) =
             (form.shape.channels, form.network_channels(), form.block(), form.stride());
-        let sign = form.map.shift_factor::<E>();
-        let mut scales = Scales::of_length(block * form.changed());
+        let (sign, changed) = (form.map.shift_factor::<E>(), form.changed());
+        let mut scales = Scales::of_length(block * changed);
         for (y, h) in y.chunks_exact_mut(form.shape.dims()).zip(rows_of_images(h, form)) {
             for (y, h) in y.chunks_mut(block * channels).zip(h.chunks(block * width)) {
                 scales.fill::<false>(form, h);
                 let rows = y.chunks_exact_mut(channels).zip(h.chunks_exact(width));
                 for (row, (y, h)) in rows.enumerate() {
-                    let (a, scale) = (h.iter().step_by(stride), of_row(&scales.scale, row, form));
+                    let (a, scale) = (h.iter().step_by(stride), of_row(&scales.scale, row, changed));
                     for ((y, &a), &scale) in y[form.start..].iter_mut().zip(a).zip(scale) {
                         *y = *y / scale - sign * a;
                     }
@@ -327,7 +327,7 @@ impl<E: Element> CouplingKernel<E> for Cpu {
                 scales.fill::<false>(form, h);
                 let rows = y.chunks_exact(channels).zip(g.chunks_exact_mut(channels)).zip(d_h.chunks_exact_mut(width));
                 for (row, ((y, g), d_h)) in rows.enumerate() {
-                    let (scale, slope) = (of_row(&scales.scale, row, form), of_row(&scales.slope, row, form));
+                    let (scale, slope) = (of_row(&scales.scale, row, changed), of_row(&scales.slope, row, changed));
                     let (y, g) = (&y[form.start..], &mut g[form.start..]);
                     if let Some(first) = form.first_b() {
                         let d_b = d_h[first..].iter_mut().step_by(stride);
@@ -351,8 +351,9 @@ impl<E: Element> CouplingKernel<E> for Cpu {
 /// To zip their chunks with the rows would be shorter. But then LLVM 22 has the count of rows divided by the length of a chunk,
 /// `channels − start`, supposes `channels` to be 1 in a version of the loop for that case, and divides by `1 − start`, 0,
 /// before it asks.
-fn of_row<E>(block: &[E], row: usize, form: CouplingForm) -> &[E] {
-    &block[row * form.changed()..][..form.changed()]
+#[inline(always)]
+fn of_row<E>(block: &[E], row: usize, changed: usize) -> &[E] {
+    &block[row * changed..(row + 1) * changed]
 }
 
 /// The network's output for image after image; for ever the same if there is only one.
