@@ -26,7 +26,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
     /// shapes but no values, and costs nothing.
     ///
     /// # Errors
-    /// [`Error::FlowFile`] with the line of the first layer that does not fit.
+    /// [`Error::FlowFile`] with the line of the first layer that does not fit, or with which the flow is too large.
     pub fn build(file: &FlowFile, registry: &Registry<E, D>, initializer: &Initializer<D>) -> Result<Self> {
         if !initializer.is_blank() {
             // What does not fit or is too large is refused before any memory is taken.

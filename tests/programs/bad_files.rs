@@ -578,6 +578,7 @@ fn pictures() {
             ("cut short", cut(2), ""),
             ("2^62 pixels", png(1 << 31, 1 << 31), ""),
             ("a long line", png(1 << 30, 4), ""),
+            ("3 GiB of pixels", png(1 << 15, 1 << 15), "Memory limit exceeded"),
             ("more than there is", png(4, 4000), ""),
         ],
     );
