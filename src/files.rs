@@ -11,15 +11,23 @@ use crate::error::{Error, Result};
 /// # Errors
 /// [`Error::Io`] with the path if it cannot be read, [`Error::BadFile`] if it is not an ordinary file.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    let mut file = File::open(path).map_err(Error::io(path))?;
-    let metadata = file.metadata().map_err(Error::io(path))?;
+    let mut bytes = Vec::new();
+    open(path)?.0.read_to_end(&mut bytes).map_err(Error::io(path))?;
+    Ok(bytes)
+}
+
+/// Opens an ordinary file, with its length in bytes; what has no end, as a device, is refused before it is opened, for
+/// to open a pipe waits for its other end.
+///
+/// # Errors
+/// As [`read`].
+pub fn open(path: &Path) -> Result<(File, u64)> {
+    let metadata = path.metadata().map_err(Error::io(path))?;
     if !metadata.is_file() {
         let found = if metadata.is_dir() { "a folder" } else { "a device or a pipe" };
         return Err(Error::bad_file(path, format!("expected a file, found {found}")));
     }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(Error::io(path))?;
-    Ok(bytes)
+    Ok((File::open(path).map_err(Error::io(path))?, metadata.len()))
 }
 
 /// Reads a whole text file.

@@ -6,6 +6,7 @@ use super::spec::{AblationSpec, Raw};
 use crate::flow::{FileKind, FlowFile, FlowFileError, Located, NodeId, find, locate, read};
 use crate::{Error, Result};
 use serde::de::DeserializeOwned;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
 
@@ -156,12 +157,9 @@ impl AblationFile {
         if seeds.is_empty() {
             return refuse(seeds.node, "there are no seeds".into(), "write `[0, 1, 2]`");
         }
-        if let Some(twice) = (1..seeds.len()).find(|&i| seeds[..i].contains(&seeds[i])) {
-            return refuse(
-                seeds.node,
-                format!("seed {} is given twice", seeds[twice]),
-                "runs of one seed are the same",
-            );
+        let mut seen = HashSet::new();
+        if let Some(twice) = seeds.iter().find(|seed| !seen.insert(**seed)) {
+            return refuse(seeds.node, format!("seed {twice} is given twice"), "runs of one seed are the same");
         }
         if !budget.is_positive() {
             return refuse(budget.node, "the budget is nothing".into(), "write `Epochs(10)`, with a number above 0");

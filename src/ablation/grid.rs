@@ -9,7 +9,7 @@
 //! ```
 
 use super::plan::{Plan, Run};
-use crate::files::write_atomically;
+use crate::files::{self, write_atomically};
 use crate::train::{Record, RunFolder, read_metrics};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -193,6 +193,6 @@ fn json(value: &impl Serialize) -> Result<Vec<u8>> {
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
-    let bytes = fs::read(path).map_err(Error::io(path))?;
+    let bytes = files::read(path)?;
     serde_json::from_slice(&bytes).map_err(|error| Error::bad_file(path, error.to_string()))
 }

@@ -87,15 +87,15 @@ impl Plan {
         let base = file.base()?;
         let set = file.set();
         let vary = &file.spec.vary.0;
+        let total = vary.iter().fold(file.spec.seeds.len(), |n, factor| n.saturating_mul(factor.value.0.len()));
+        if total > MOST_RUNS {
+            let message = format!("this makes more than {MOST_RUNS} runs");
+            return Err(file.error_at(file.place(vary[0].node), message, Some("vary less at a time".into())));
+        }
         let mut changes: Vec<Vec<Vec<Change>>> = Vec::new();
         for factor in vary {
             let of_value = |value| file.changes(factor, value);
             changes.push(factor.value.0.iter().map(|entry| of_value(&entry.value)).collect::<Result<_>>()?);
-        }
-        let total = changes.iter().fold(file.spec.seeds.len(), |n, values| n.saturating_mul(values.len()));
-        if total > MOST_RUNS {
-            let message = format!("this makes more than {MOST_RUNS} runs");
-            return Err(file.error_at(file.place(vary[0].node), message, Some("vary less at a time".into())));
         }
         let mut variants: Vec<Variant> = Vec::new();
         for values in combinations(&changes.iter().map(Vec::len).collect::<Vec<_>>()) {

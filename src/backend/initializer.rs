@@ -28,6 +28,11 @@ impl<D: Clone> Initializer<D> {
         Self { device: device.clone(), seed: None, path: String::new() }
     }
 
+    /// Whether it makes shapes without values.
+    pub fn is_blank(&self) -> bool {
+        self.seed.is_none()
+    }
+
     /// The same for the part called `name`.
     pub fn at(&self, name: &str) -> Self {
         Self { path: super::parameter::join(&self.path, name), ..self.clone() }
@@ -102,14 +107,14 @@ impl<D: Clone> Initializer<D> {
     }
 
     /// A constant of the model; blank if this is.
-    pub fn constant<E: Element>(&self, shape: &[usize], values: &[f64]) -> Result<Parameter<E, D>>
+    pub fn constant<E: Element>(&self, shape: &[usize], values: impl FnOnce() -> Vec<f64>) -> Result<Parameter<E, D>>
     where
         D: Device<E>,
     {
-        if self.seed.is_none() {
+        if self.is_blank() {
             return Parameter::blank(&self.device, shape, false);
         }
-        Parameter::constant(&self.device, shape, &values.iter().map(|&v| E::of(v)).collect::<Vec<_>>())
+        Parameter::constant(&self.device, shape, &values().into_iter().map(E::of).collect::<Vec<_>>())
     }
 }
 

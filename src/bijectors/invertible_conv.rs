@@ -158,8 +158,8 @@ impl<E: Element, D: Device<E>> InvertibleConv<E, D> {
                 let packed = values.is_some().then_some(packed.as_slice());
                 Parametrisation::Lu {
                     lu: initializer.given(&square, packed)?.mirrored(),
-                    sign: initializer.constant(&[channels], &sign)?.mirrored(),
-                    order: initializer.constant(&[channels], &order)?.mirrored(),
+                    sign: initializer.constant(&[channels], || sign)?.mirrored(),
+                    order: initializer.constant(&[channels], || order)?.mirrored(),
                 }
             }
         };

@@ -36,17 +36,22 @@ parameters!(Permutation { order });
 impl<E: Element, D: Device<E>> Permutation<E, D> {
     /// The last channel first.
     pub fn reverse(initializer: &Initializer<D>, channels: usize) -> Result<Self> {
-        Self::new(initializer, "Reverse", (0..channels).rev().collect())
+        Self::new(initializer, "Reverse", channels, || (0..channels).rev().collect())
     }
 
     /// A random order, drawn from the initializer's seed.
     pub fn shuffle(initializer: &Initializer<D>, channels: usize) -> Result<Self> {
-        Self::new(initializer, "Shuffle", initializer.order("order", channels))
+        Self::new(initializer, "Shuffle", channels, || initializer.order("order", channels))
     }
 
-    fn new(initializer: &Initializer<D>, kind: &'static str, forth: Vec<usize>) -> Result<Self> {
-        let values: Vec<f64> = forth.iter().map(|&k| k as f64).collect();
-        Ok(Self { kind, order: initializer.constant(&[forth.len()], &values)?.mirrored() })
+    fn new(
+        initializer: &Initializer<D>,
+        kind: &'static str,
+        channels: usize,
+        order: impl FnOnce() -> Vec<usize>,
+    ) -> Result<Self> {
+        let values = || order().into_iter().map(|k| k as f64).collect();
+        Ok(Self { kind, order: initializer.constant(&[channels], values)?.mirrored() })
     }
 
     fn permuted(&self, x: &Image<E, D>, back: bool) -> Result<Image<E, D>> {

@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
 
-use super::bytes::{DEFLATE_RATIO, open, read_rest, sides, size_of, unreadable};
+use super::bytes::{DEFLATE_RATIO, read_rest, sides, size_of, unreadable};
 use super::split::with_test_split;
 use super::{DataSet, Images, file_name, numbered};
 use crate::error::{Error, Result};
+use crate::files::open;
 
 /// The longest header that is read, in bytes; an array of images has one of about a hundred.
 const LONGEST_HEADER: u64 = 1 << 16;

@@ -1,6 +1,5 @@
 //! Reading files that may lie: no more memory is taken than there is data, whatever a header says.
 
-use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
@@ -8,16 +7,6 @@ use crate::error::{Error, Result};
 
 /// The most bytes that deflate can make of one.
 pub(super) const DEFLATE_RATIO: u64 = 1032;
-
-/// Opens a file, with its length in bytes.
-pub(super) fn open(path: &Path) -> Result<(File, u64)> {
-    let file = File::open(path).map_err(Error::io(path))?;
-    let metadata = file.metadata().map_err(Error::io(path))?;
-    if metadata.is_dir() {
-        return Err(Error::bad_file(path, "expected a file, found a folder"));
-    }
-    Ok((file, metadata.len()))
-}
 
 /// The error for a read that failed: what the file holds is wrong, unless the system failed.
 pub(super) fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> Error {

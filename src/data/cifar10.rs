@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::{DataSet, Images};
 use crate::error::{Error, Result};
-use crate::files::read;
+use crate::files::{read, read_text};
 
 const TRAIN: [&str; 5] =
     ["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"];
@@ -77,10 +77,9 @@ fn missing(path: &Path) -> Error {
 
 /// One name a line, blank lines aside; the usual ten where there is no file.
 fn read_classes(path: &Path) -> Result<Vec<String>> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => CLASSES.join("\n"),
-        Err(error) => return Err(Error::io(path)(error)),
+    let text = match read_text(path) {
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => CLASSES.join("\n"),
+        read => read?,
     };
     let classes: Vec<String> = text.lines().map(str::trim).filter(|name| !name.is_empty()).map(Into::into).collect();
     if classes.len() != CLASSES.len() {

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-use super::bytes::{DEFLATE_RATIO, open, read_rest, sides, size_of, unreadable};
+use super::bytes::{DEFLATE_RATIO, read_rest, sides, size_of, unreadable};
 use super::{DataSet, Images, folder_name, numbered};
 use crate::error::{Error, Result};
+use crate::files::open;
 
 /// The kind of values that are bytes.
 const BYTES: u8 = 8;

@@ -5,7 +5,6 @@
 //! RGB, and transparency is ignored. A picture of the flow's size is read as it is; a smaller one is refused, since
 //! enlarging makes pixels that say nothing.
 
-use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +16,7 @@ use super::bytes::reserve;
 use super::split::train_and_test;
 use super::{DataSet, Images, folder_name};
 use crate::error::{Error, Result};
+use crate::files::open;
 
 const ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
 /// Names of the sub-folder with test images, beside one called `train`; all of them perhaps with an ending, as `_32x32`.
@@ -209,13 +209,15 @@ fn decode(path: &Path) -> Result<DynamicImage> {
         image::ImageError::IoError(error) => super::bytes::unreadable(path)(error),
         error => Error::bad_file(path, format!("it cannot be decoded: {error}")),
     };
-    let file = File::open(path).map_err(Error::io(path))?;
+    let (file, _) = open(path)?;
     let mut reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(Error::io(path))?;
     let mut limits = Limits::default();
     (limits.max_image_width, limits.max_image_height) = (Some(LONGEST_SIDE), Some(LONGEST_SIDE));
     limits.max_alloc = Some(MOST_MEMORY);
-    reader.limits(limits);
+    reader.limits(limits.clone());
     let mut decoder = reader.into_decoder().map_err(wrong)?;
+    // A decoder holds to the limits in what it needs beside the picture; the picture itself is ours.
+    limits.reserve(decoder.total_bytes()).map_err(wrong)?;
     let orientation = decoder.orientation().map_err(wrong)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(wrong)?;
     picture.apply_orientation(orientation);

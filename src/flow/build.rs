@@ -4,12 +4,16 @@ use super::expand::{Expanded, expand};
 use super::spec::{LayerSpec, Net as NetChoice, NetworkSpec, Prior};
 use super::suggest::suggestion;
 use super::{Flow, FlowFile, Level, NodeId, Registry, Split};
-use crate::backend::{Device, Element, ImageShape, Initializer};
+use crate::backend::{Device, Element, ImageShape, Initializer, Parameters};
 use crate::bijector::Bijector;
 use crate::bijectors::{ActNorm, Chain, Coupling, InvertibleConv, Permutation, Squeeze};
 use crate::nets::{ConvNet, ConvNetOptions, Net};
 use crate::priors::{Classifier, TopOptions, TopPrior, split};
 use crate::{Error, Result};
+
+/// More parameters than any flow has: beyond it a file is taken for a mistake, before anything is allocated. A product of
+/// so many at every pixel of the largest image can still be counted.
+const MOST_PARAMETERS: usize = 1 << 32;
 
 /// Either kind of thing a layer of a file becomes.
 enum Built<E: Element, D: Device<E>> {
@@ -22,22 +26,29 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
     /// shapes but no values, and costs nothing.
     ///
     /// # Errors
-    /// [`Error::FlowFile`] with the line of the first layer that does not fit.
+    /// [`Error::FlowFile`] with the line of the first layer that does not fit, or with which the flow is too large.
     pub fn build(file: &FlowFile, registry: &Registry<E, D>, initializer: &Initializer<D>) -> Result<Self> {
+        if !initializer.is_blank() {
+            // What does not fit or is too large is refused before any memory is taken.
+            Self::build(file, registry, &Initializer::blank(initializer.device()))?;
+        }
         let image = &file.spec.image;
         let image_shape = ImageShape::new(image.height, image.width, image.channels);
         let layers = initializer.at("layers");
         let mut shape = image_shape;
         let mut levels = Vec::new();
         let mut level = Level { input: shape, chain: Chain::default(), split: None };
+        let mut parameters = 0;
         for Expanded { path, node, layer } in expand(file)? {
             let at = Place { file, node, path: &path };
             match at.build(&layer, shape, registry, &layers.at(&path))? {
                 Built::Bijector(bijector) => {
+                    at.count(&mut parameters, bijector.trained_count())?;
                     shape = bijector.output_shape(shape).map_err(|error| at.explain(error))?;
                     level.chain.push_boxed(path, bijector);
                 }
                 Built::Split(prior) => {
+                    at.count(&mut parameters, prior.trained_count())?;
                     shape = shape.with_channels(shape.channels / 2);
                     level.split = Some(Split { path, prior });
                     levels.push(level);
@@ -64,6 +75,8 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             }
             None => None,
         };
+        let of_classifier = classifier.as_ref().map_or(0, Parameters::trained_count);
+        at.count(&mut parameters, top.trained_count().saturating_add(of_classifier))?;
         Ok(Self { image: image_shape, bins: image.bins(), levels, top, top_shape: shape, classifier })
     }
 }
@@ -139,6 +152,17 @@ impl Place<'_> {
             },
         };
         net.map_err(|error| self.explain(error))
+    }
+
+    /// Adds a layer's parameters to those before it.
+    fn count(&self, parameters: &mut usize, more: usize) -> Result<()> {
+        *parameters = parameters.saturating_add(more);
+        if *parameters <= MOST_PARAMETERS {
+            return Ok(());
+        }
+        let message = format!("with this ({}) the flow has more than {MOST_PARAMETERS} parameters", self.path);
+        let help = "squeeze or split before it, or narrow its networks (`width`)";
+        Err(self.file.error_at(self.node, message, Some(help.to_owned())))
     }
 
     fn half(&self, kind: &str, channels: usize) -> Result<usize> {

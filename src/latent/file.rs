@@ -148,9 +148,19 @@ impl<E: Element> LatentFile<E> {
             return Err(bad(format!("tensor `{name}` is no latent of the model; its own are {}", describe(&shapes))));
         }
         let points = Points::from_values(shapes, &values)?;
+        match (content, points.len()) {
+            (_, 0) => return Err(bad("it holds no point".into())),
+            (Content::Direction, n @ 2..) => return Err(bad(format!("a direction is one point, and there are {n}"))),
+            _ => {}
+        }
         let labels = labels.map(|labels| read_labels(&labels, points.len())).transpose().map_err(bad)?;
-        if labels.is_none() && model.flow.classes().is_some() {
-            return Err(bad("it has no tensor `labels`, and the model is class-conditional".into()));
+        if let Some(classes) = model.flow.classes() {
+            let Some(labels) = &labels else {
+                return Err(bad("it has no tensor `labels`, and the model is class-conditional".into()));
+            };
+            if let Some(label) = labels.iter().find(|label| **label >= classes) {
+                return Err(bad(format!("`labels` holds class {label}; the model has {classes}, counted from 0")));
+            }
         }
         Ok(Self { points, labels, about })
     }

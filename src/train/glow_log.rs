@@ -11,7 +11,7 @@
 
 use super::XAxis;
 use crate::plot::Series;
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::path::Path;
@@ -50,8 +50,7 @@ pub fn glow_log_series(path: &Path, label: &str, axis: XAxis) -> Result<Series> 
         let message = "a log says epochs and images and no steps: draw it with --x epoch";
         return Err(Error::Usage(format!("{}: {message}", path.display())));
     }
-    let bytes = std::fs::read(path).map_err(Error::io(path))?;
-    let text = String::from_utf8(bytes).map_err(|_| Error::bad_file(path, "not a log: it is not text"))?;
+    let text = files::read_text(path)?;
     let wrong = |line: usize, reason: String| Error::bad_file(path, format!("line {line}: {reason}"));
     let (mut images_per_epoch, mut points) = (None, Vec::<(f64, f64)>::new());
     for (at, line) in text.split_inclusive('\n').enumerate().filter(|(_, line)| !line.trim().is_empty()) {

@@ -101,7 +101,9 @@ fn times(lines: impl Iterator<Item = Timing>) -> StepTimes {
     for line in lines {
         // The clock of a process starts at 0 with its first step.
         let before = match previous {
-            Some(Timing { step, seconds, .. }) if step + 1 == line.step && seconds <= line.seconds => seconds,
+            Some(Timing { step, seconds, .. }) if step.checked_add(1) == Some(line.step) && seconds <= line.seconds => {
+                seconds
+            }
             _ => 0.0,
         };
         times.seconds.insert(line.step, line.seconds - before);

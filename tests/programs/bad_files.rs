@@ -1,10 +1,12 @@
 //! Files that lie: each is one error that names the file and its fault. None panics, hangs or takes memory on a
 //! header's word.
 
-use flowstone::backend::Cpu;
+use flowstone::ablation::{AblationFile, Plan};
+use flowstone::backend::{Cpu, Initializer};
 use flowstone::data;
-use flowstone::flow::{FlowFile, Model, Registry};
-use flowstone::train::{Checkpoint, read_metrics};
+use flowstone::flow::{Flow, FlowFile, Model, ModelMetadata, Registry};
+use flowstone::latent::{Content, LatentFile};
+use flowstone::train::{Checkpoint, XAxis, glow_log_series, read_metrics, read_timing};
 use flowstone::{Error, Result};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
@@ -26,8 +28,7 @@ fn bytes_of(values: &[f32]) -> Vec<u8> {
 fn tensors() -> Tensors {
     let device = Cpu::default();
     let file = FlowFile::parse("small.ron", FLOW).unwrap();
-    let initializer = flowstone::backend::Initializer::new(&device, 1);
-    let flow = flowstone::flow::Flow::<f32, Cpu>::build(&file, &Registry::default(), &initializer).unwrap();
+    let flow = Flow::<f32, Cpu>::build(&file, &Registry::default(), &Initializer::new(&device, 1)).unwrap();
     let tensors = flow.tensors(&device).unwrap();
     tensors.into_iter().map(|(name, (shape, values))| (name, (Dtype::F32, shape, bytes_of(&values)))).collect()
 }
@@ -221,8 +222,127 @@ fn what_is_no_file_is_refused_at_once() {
         assert!(refusal(load(endless), endless).contains("a device or a pipe"));
         assert!(refusal(FlowFile::read("/dev/zero"), endless).contains("a device or a pipe"));
         assert!(refusal(read_metrics(endless), endless).contains("a device or a pipe"));
+        assert!(refusal(glow_log_series(endless, "", XAxis::Epoch), endless).contains("a device or a pipe"));
+        assert!(refusal(data::open("npy:/dev/zero"), endless).contains("a device or a pipe"));
     }
     assert!(refusal(FlowFile::read(folder.path().to_str().unwrap()), folder.path()).contains("found a folder"));
+}
+
+/// A model with classes, for latents.
+fn model_with_classes() -> Model<f32, Cpu> {
+    let text = "Flow(image: (height: 4, width: 4, channels: 1), layers: [Squeeze(), Split(), Squeeze()],
+        prior: Gaussian(classes: 3))";
+    let (device, file) = (Cpu::default(), FlowFile::parse("classes.ron", text).unwrap());
+    let flow = Flow::build(&file, &Registry::default(), &Initializer::new(&device, 1)).unwrap();
+    let (version, name, flow_text) = (1, file.name.clone(), file.text.clone());
+    let metadata = ModelMetadata { version, name, flow: flow_text, step: 0, averaged: false };
+    Model { flow, file, metadata, averaged: false }
+}
+
+#[test]
+fn latents_and_directions() {
+    let (device, model) = (Cpu::default(), model_with_classes());
+    let about = |content: &str| {
+        let fingerprint = model.fingerprint(&device).unwrap();
+        json!({ "version": 1, "content": content, "model": fingerprint, "flow": "classes.ron", "image": [4, 4, 1],
+            "bins": 256, "source": "two pictures" })
+    };
+    let (latents, direction) = (about("latents"), about("direction"));
+    let tensor = |shape: &[usize]| (Dtype::F32, shape.to_vec(), bytes_of(&vec![0.5; shape.iter().product()]));
+    let points = |n: usize| {
+        let mut tensors = Tensors::new();
+        tensors.insert("split.0".into(), tensor(&[n, 2, 2, 2]));
+        tensors.insert("top".into(), tensor(&[n, 1, 1, 8]));
+        tensors.insert("labels".into(), (Dtype::F32, vec![n], bytes_of(&[2.0, 0.0][..n])));
+        tensors
+    };
+    let with = |name: &str, tensor: (Dtype, Vec<usize>, Vec<u8>)| {
+        let mut tensors = points(2);
+        tensors.insert(name.into(), tensor);
+        file(&tensors, &latents)
+    };
+    let without = |name: &str| {
+        let mut tensors = points(2);
+        tensors.remove(name);
+        file(&tensors, &latents)
+    };
+    let labels = |labels: &[f32]| with("labels", (Dtype::F32, vec![2], bytes_of(labels)));
+    let saying = |key: &str, value: Value| {
+        let mut says = latents.clone();
+        says[key] = value;
+        file(&points(2), &says)
+    };
+    let right = file(&points(2), &latents);
+    let cut = |share: f64| right[..(share * right.len() as f64) as usize].to_vec();
+    let nested = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    let deep = HashMap::from([("flowstone".to_owned(), nested.clone())]);
+    let longer_than_it_is = {
+        let header =
+            String::from_utf8(right[8..].iter().take_while(|byte| byte.is_ascii()).copied().collect()).unwrap();
+        let header = header[..=header.rfind('}').unwrap()].replace("[2,1,1,8]", "[9,1,1,8]");
+        with_header(&header, &[0; 136])
+    };
+    let other = file(&tensors(), &metadata());
+    let read = |content: Content| {
+        let (model, device) = (&model, &device);
+        move |path: &Path| LatentFile::read(path, model, device, content)
+    };
+    refused(
+        vec![
+            ("nothing", vec![], "not a safetensors file"),
+            ("cut in its header", cut(0.2), "not a safetensors file"),
+            ("cut in its latents", cut(0.95), "not a safetensors file"),
+            ("more points than there are", longer_than_it_is, "not a safetensors file"),
+            ("deep nesting in the header", with_header(&nested, b""), "not a safetensors file"),
+            (
+                "deep nesting in what it says",
+                safetensors::serialize(Vec::<(String, TensorView)>::new(), Some(deep)).unwrap(),
+                "metadata cannot be read",
+            ),
+            ("a model", other.clone(), "holds weights; expected latents of pictures"),
+            ("a direction", file(&points(1), &direction), "expected latents of pictures"),
+            ("a later version", saying("version", json!(2)), "has format version 2"),
+            ("no content", saying("content", Value::Null), "expected latents of pictures"),
+            ("an image of no size", saying("image", json!([4, 4])), "expected latents of pictures"),
+            ("another model's", saying("model", json!("0123456789abcdef")), "of another model: 0123456789abcdef"),
+            ("whole numbers", with("top", (Dtype::I32, vec![2, 1, 1, 8], vec![0; 64])), "expected F32 or F64"),
+            ("halves", with("top", (Dtype::F16, vec![2, 1, 1, 8], vec![0; 32])), "expected F32 or F64"),
+            ("labels of another kind", with("labels", (Dtype::U8, vec![2], vec![0; 2])), "expected F32 or F64"),
+            ("a latent less", without("top"), "latent `top` is missing"),
+            ("a latent more", with("split.1", tensor(&[2, 1, 1, 4])), "`split.1` is no latent of the model"),
+            ("another model's shape", with("top", tensor(&[2, 1, 2, 4])), "has shape [2, 1, 2, 4]"),
+            ("as many values in one axis", with("top", tensor(&[16])), "has shape [16]"),
+            ("a point less in one latent", with("top", tensor(&[1, 1, 1, 8])), "has shape [1, 1, 1, 8]"),
+            ("no points", file(&points(0), &latents), "holds no point"),
+            (
+                "NaN",
+                with("top", (Dtype::F32, vec![2, 1, 1, 8], bytes_of(&[f32::NAN; 16]))),
+                "latent `top` holds NaN at position 0",
+            ),
+            (
+                "a double too large for its precision",
+                with("top", (Dtype::F64, vec![2, 1, 1, 8], 1e300_f64.to_le_bytes().repeat(16))),
+                "latent `top` holds inf at position 0",
+            ),
+            ("no labels", without("labels"), "no tensor `labels`, and the model is class-conditional"),
+            ("a label more", with("labels", tensor(&[3])), "`labels` has shape [3]"),
+            ("a class out of range", labels(&[0.0, 3.0]), "holds class 3; the model has 3, counted from 0"),
+            ("a class beyond counting", labels(&[0.0, 1e30]), "no class, counted from 0"),
+            ("a class below 0", labels(&[-1.0, 0.0]), "no class, counted from 0"),
+            ("a fraction of a class", labels(&[0.0, 0.5]), "no class, counted from 0"),
+            ("a class that is not a number", labels(&[0.0, f32::NAN]), "no class, counted from 0"),
+        ],
+        read(Content::Latents),
+    );
+    refused(
+        vec![
+            ("a model", other, "holds weights; expected a direction in latent space"),
+            ("latents of pictures", right, "expected a direction in latent space"),
+            ("no direction", file(&points(0), &direction), "holds no point"),
+            ("two directions", file(&points(2), &direction), "a direction is one point, and there are 2"),
+        ],
+        read(Content::Direction),
+    );
 }
 
 #[test]
@@ -265,10 +385,45 @@ fn flow_files() {
             ("a number too large to read", image("height: 99999999999999999999999, width: 1, channels: 1"), ""),
             ("a negative number", image("height: -1, width: 1, channels: 1"), ""),
             ("a wide network", flow("Squeeze(), AffineCoupling(width: 4611686018427387904)"), "at most 1048576"),
+            (
+                "more parameters than can be counted",
+                flow(&format!("Squeeze(), Repeat(9999, [{}])", "AffineCoupling(width: 1048576), ".repeat(9))),
+                "more than 4294967296 parameters",
+            ),
             ("a name twice", image("height: 1, height: 1, width: 1, channels: 1"), "height"),
             ("NaN", flow("ActNorm(log_scale_factor: NaN)"), "finite number above 0"),
         ],
-        |path| FlowFile::read(path.to_str().unwrap()).map(drop),
+        |path| {
+            let file = FlowFile::read(path.to_str().unwrap())?;
+            let device = Cpu::default();
+            Flow::<f32, Cpu>::build(&file, &Registry::default(), &Initializer::new(&device, 1)).map(drop)
+        },
+    );
+}
+
+#[test]
+fn ablation_files() {
+    let ablation = |vary: &str, seeds: &str| {
+        format!("Ablation(flow: \"digits\", vary: {{\"width\": {{{vary}}}}}, seeds: [{seeds}], budget: Steps(1))")
+            .into_bytes()
+    };
+    let values: String =
+        (0..20_000).map(|i| format!("\"{}\": {}, ", "!".repeat(1 + i % 3) + &i.to_string(), i + 1)).collect();
+    let seeds: String = (0..100_000).map(|seed| format!("{seed}, ")).collect();
+    refused(
+        vec![
+            ("bytes", vec![0xff, 0xfe], "not text"),
+            ("nothing", vec![], "expected"),
+            ("deep lists", ablation(&format!("\"a\": {}", "[".repeat(100_000)), "0"), ""),
+            ("values that are no RON", ablation("\"a\": {\"b\": (}", "0"), ""),
+            ("more values than anybody trains", ablation(&values, "0"), "more than 10000 runs"),
+            ("more seeds than anybody trains", ablation("\"a\": 1", &seeds), "more than 10000 runs"),
+            ("a seed twice among many", ablation("\"a\": 1", &format!("{seeds} 7")), "seed 7 is given twice"),
+        ],
+        |path| {
+            let file = AblationFile::read(path.to_str().unwrap())?;
+            Plan::new::<f32, Cpu>(&file, &Cpu::default(), &Registry::default(), None).map(drop)
+        },
     );
 }
 
@@ -281,6 +436,37 @@ fn metrics() {
             ("deep nesting", format!("{}\n", "[".repeat(100_000)).into_bytes(), "line 1"),
         ],
         read_metrics,
+    );
+}
+
+#[test]
+fn times() {
+    let line = |step: &str| format!("{{\"step\": {step}, \"seconds\": 1, \"images_per_second\": 1}}\n");
+    let read = |text: &[u8]| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("timing.jsonl");
+        fs::write(&path, text).unwrap();
+        (read_timing(folder.path()), path, folder)
+    };
+    for text in ["{}\n".to_owned(), line("-1"), line("18446744073709551616"), format!("{}\n", "[".repeat(100_000))] {
+        let (result, path, _folder) = read(text.as_bytes());
+        assert!(refusal(result, &path).contains("line 1"));
+    }
+    // The last step that can be counted has no next one.
+    let last = line("18446744073709551615");
+    assert_eq!(read((last.clone() + &last).as_bytes()).0.unwrap().median(), Some(1.0));
+}
+
+#[test]
+fn logs_of_openai_glow() {
+    refused(
+        vec![
+            ("bytes", vec![0xff, 0xfe, b'\n'], "not text"),
+            ("nothing", vec![], "holds no results"),
+            ("deep nesting", format!("{}\n", "[".repeat(100_000)).into_bytes(), "line 1"),
+            ("no numbers", b"{\"epoch\": {}, \"n_images\": [], \"bits_x\": null}\n".to_vec(), "line 1"),
+        ],
+        |path| glow_log_series(path, "", XAxis::Epoch),
     );
 }
 
@@ -344,6 +530,13 @@ fn cifar_batches_and_idx_files() {
             ("a label that is none", vec![10; 3073], "has label 10"),
         ],
     );
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"] {
+        fs::write(folder.path().join(format!("{name}.bin")), [0; 3073]).unwrap();
+    }
+    let names = folder.path().join("batches.meta.txt");
+    fs::write(&names, [0xff, 0xfe]).unwrap();
+    assert!(refusal(data::open(&format!("cifar10:{}", folder.path().display())), &names).contains("not text"));
     let idx = |kind: u8, sides: &[u32]| {
         let bytes = sides.iter().flat_map(|side| side.to_be_bytes());
         [0, 0, kind, sides.len() as u8].into_iter().chain(bytes).collect::<Vec<u8>>()
@@ -385,6 +578,7 @@ fn pictures() {
             ("cut short", cut(2), ""),
             ("2^62 pixels", png(1 << 31, 1 << 31), ""),
             ("a long line", png(1 << 30, 4), ""),
+            ("3 GiB of pixels", png(1 << 15, 1 << 15), "Memory limit exceeded"),
             ("more than there is", png(4, 4000), ""),
         ],
     );

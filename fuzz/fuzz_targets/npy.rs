@@ -1,0 +1,10 @@
+//! An array of NumPy as a data set.
+#![no_main]
+
+use flowstone::data;
+use flowstone_fuzz::read_file;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    read_file("images.npy", bytes, |path| data::open(&format!("npy:{}", path.display())));
+});
