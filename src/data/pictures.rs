@@ -12,7 +12,7 @@ use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
 use rayon::prelude::*;
 
-use super::bytes::reserve;
+use super::bytes::{DEFLATE_RATIO, reserve};
 use super::split::train_and_test;
 use super::{DataSet, Images, folder_name};
 use crate::error::{Error, Result};
@@ -24,6 +24,9 @@ const TEST: [&str; 4] = ["test", "valid", "validation", "val"];
 /// The longest side of a picture that is decoded, and the most memory that one may take.
 const LONGEST_SIDE: u32 = 1 << 15;
 const MOST_MEMORY: u64 = 1 << 29;
+/// The most pixels that a byte of a file can hold: a PNG of one bit a pixel packs best. A JPEG's decoder would fill in all
+/// that is missing, and take its time.
+const PIXELS_IN_A_BYTE: u64 = 8 * DEFLATE_RATIO;
 /// Folders within folders; more are taken for a loop of links.
 const DEEPEST: usize = 8;
 
@@ -209,7 +212,7 @@ fn decode(path: &Path) -> Result<DynamicImage> {
         image::ImageError::IoError(error) => super::bytes::unreadable(path)(error),
         error => Error::bad_file(path, format!("it cannot be decoded: {error}")),
     };
-    let (file, _) = open(path)?;
+    let (file, length) = open(path)?;
     let mut reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(Error::io(path))?;
     let mut limits = Limits::default();
     (limits.max_image_width, limits.max_image_height) = (Some(LONGEST_SIDE), Some(LONGEST_SIDE));
@@ -218,6 +221,11 @@ fn decode(path: &Path) -> Result<DynamicImage> {
     let mut decoder = reader.into_decoder().map_err(wrong)?;
     // A decoder holds to the limits in what it needs beside the picture; the picture itself is ours.
     limits.reserve(decoder.total_bytes()).map_err(wrong)?;
+    let (width, height) = decoder.dimensions();
+    if u64::from(width) * u64::from(height) > length.saturating_mul(PIXELS_IN_A_BYTE) {
+        let reason = format!("its header says {width}×{height} pixels, which its {length} bytes cannot hold");
+        return Err(Error::bad_file(path, reason));
+    }
     let orientation = decoder.orientation().map_err(wrong)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(wrong)?;
     picture.apply_orientation(orientation);

@@ -568,6 +568,16 @@ fn pictures() {
         bytes[29..33].copy_from_slice(&crc.sum().to_be_bytes());
         bytes
     };
+    let jpeg = |side: u16| {
+        let mut bytes = Vec::new();
+        let picture = image::RgbImage::new(4, 4);
+        picture.write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Jpeg).unwrap();
+        // The sides behind the marker of the frame, its length and its precision.
+        let frame = bytes.windows(2).position(|marker| marker == [0xff, 0xc0]).unwrap();
+        let sides = [side.to_be_bytes(), side.to_be_bytes()].concat();
+        bytes[frame + 5..frame + 9].copy_from_slice(&sides);
+        bytes
+    };
     let cut = |share: usize| png(4, 4)[..png(4, 4).len() / share].to_vec();
     refused_in_a_folder(
         "images",
@@ -578,6 +588,8 @@ fn pictures() {
             ("cut short", cut(2), ""),
             ("2^62 pixels", png(1 << 31, 1 << 31), ""),
             ("a long line", png(1 << 30, 4), ""),
+            ("300 MB of pixels in a few bytes", png(10_000, 10_000), "bytes cannot hold"),
+            ("a JPEG of as many", jpeg(10_000), "bytes cannot hold"),
             ("3 GiB of pixels", png(1 << 15, 1 << 15), "Memory limit exceeded"),
             ("more than there is", png(4, 4000), ""),
         ],
