@@ -19,7 +19,7 @@ fn bijectors(criterion: &mut Criterion) {
         let options = ConvNetOptions { width: 128, ..Default::default() };
         Box::new(ConvNet::<f32, Cpu>::new(&initializer, (6, 12), options).unwrap())
     };
-    let x = laws::normal_image::<f32>(&device, 4, SHAPE, 1).unwrap();
+    let x = laws::normal_image::<f32, _>(&device, 4, SHAPE, 1).unwrap();
     let half = x.channels(0, 6).unwrap();
     let network = net();
     criterion.bench_function("network, forward", |b| b.iter(|| black_box(network.forward(&half).unwrap())));
