@@ -46,6 +46,10 @@ pub enum Error {
     Usage(String),
     /// A matrix that cannot be inverted.
     #[error("{layer}: the matrix is singular, so the flow has no inverse (log|det W| = {log_abs_det})")]
+    #[diagnostic(help(
+        "if training made it so, lower `learning_rate`, lengthen `warmup` or set `clip_gradient_norm: 50`; \
+         `InvertibleConv(weight: LU)` keeps its determinant away from 0"
+    ))]
     Singular {
         /// The layer whose matrix it is.
         layer: String,
@@ -55,7 +59,8 @@ pub enum Error {
     /// A value that is not a number, or infinite, where training needs a finite one.
     #[error("non-finite values first appeared in {layer} at step {step}: {cause}")]
     #[diagnostic(help(
-        "the last good checkpoint is kept; lower the learning rate, lengthen the warm-up or set clip_gradient_norm"
+        "training went out of bounds, and would again from the same checkpoint. What was saved stays. Train anew with a \
+         lower `learning_rate` (try a tenth), a longer `warmup` or `clip_gradient_norm: 50`"
     ))]
     NonFinite {
         /// Path of the first layer that produced one.

@@ -38,7 +38,7 @@ fn inspection<D: Device<f32> + Device<f64>>(args: &Args, device: &D) -> Result<I
 }
 
 fn describe(inspection: &Inspection) -> String {
-    let Inspection { verdict, flow, step, weights, data, images, f32, f64, layers } = inspection;
+    let Inspection { verdict, flow, step, weights, data, images, f32, f64, out_of_range, layers } = inspection;
     let mut lines = vec![
         verdict.sentence.clone(),
         String::new(),
@@ -50,11 +50,14 @@ fn describe(inspection: &Inspection) -> String {
         row("10 times as far, f32", &f32.out_of_range),
         row("10 times as far, f64", &f64.out_of_range),
         String::new(),
-        format!(
-            "{:<16}{:<18}{:>11}{:>20}{:>20}{:>9}{:>12}{:>10}",
-            "layer", "kind", "condition", "scales", "gains", "|ln s|", "round trip", "strain"
-        ),
     ];
+    lines.extend(
+        out_of_range.iter().flat_map(|why| [format!("10 times as far from grey, in f32, {why}."), String::new()]),
+    );
+    lines.push(format!(
+        "{:<16}{:<18}{:>11}{:>20}{:>20}{:>9}{:>12}{:>10}",
+        "layer", "kind", "condition", "scales", "gains", "|ln s|", "round trip", "strain"
+    ));
     lines.extend(layers.iter().map(layer_row));
     lines.join("\n")
 }

@@ -16,12 +16,17 @@ pub struct Progress {
     folder: String,
     bar: Option<ProgressBar>,
     total: u64,
+    /// Updates left out so far.
+    skipped: u64,
     last_line: Option<Instant>,
 }
 
+/// What to do about a flow that its training drives out of bounds.
+pub const CALM: &str = "lower `learning_rate`, lengthen `warmup` or set `clip_gradient_norm`";
+
 impl Progress {
     pub fn new(quiet: bool, folder: &Path) -> Self {
-        Self { quiet, folder: folder.display().to_string(), bar: None, total: 0, last_line: None }
+        Self { quiet, folder: folder.display().to_string(), bar: None, total: 0, skipped: 0, last_line: None }
     }
 
     pub fn show(&mut self, event: Event) {
@@ -50,9 +55,18 @@ impl Progress {
             Event::Step { record, images_per_second } => self.step(record, images_per_second),
             Event::Strained { step, layer } => self.line(&format!(
                 "step {step}: warning: {} ({}) is strained: {}, {:.1} times its bound; inverting it loses digits. \
-                 Lower the learning rate, or set clip_gradient_norm",
+                 What helps: {CALM}",
                 layer.path, layer.kind, layer.strain.cause, layer.strain.ratio
             )),
+            Event::Drifted { step, drift, bound, steps, layer } => {
+                let many = if steps > 1 { format!(", as at {} steps before", steps - 1) } else { String::new() };
+                self.line(&format!(
+                    "step {step}: warning: images do not come back by inversion (drift {drift:.1e}, bound {bound:.1e}){many}; \
+                     worst is {} ({}): {}. The gradient was computed again from stored activations: right, but slower. If \
+                     this goes on, {CALM}",
+                    layer.path, layer.kind, layer.strain.cause
+                ));
+            }
             Event::Tested { step, evaluation } => {
                 let (mean, error) = (evaluation.bits_per_dim, evaluation.standard_error);
                 self.line(&format!("step {step}: test {mean:.3} ± {error:.3} bits/dim ({} images)", evaluation.images));
@@ -66,14 +80,17 @@ impl Progress {
     }
 
     fn step(&mut self, record: &StepRecord, images_per_second: f64) {
-        let StepRecord { step, train_bits_per_dim, drift, stored, skipped, .. } = record;
-        if *stored {
-            self.line(&format!(
-                "step {step}: drift {drift:.1e} is past its bound; computed again from stored activations"
-            ));
-        }
+        let StepRecord { step, train_bits_per_dim, drift, skipped, .. } = record;
         if *skipped {
-            self.line(&format!("step {step}: the gradient is not finite; no update"));
+            self.skipped += 1;
+            // Of the first, the second, the fourth, …: as of drift.
+            if self.skipped.is_power_of_two() {
+                let so_far = self.skipped;
+                self.line(&format!(
+                    "step {step}: warning: the gradient is not finite, and no update was made ({so_far} so far). If this \
+                     goes on, {CALM}"
+                ));
+            }
         }
         let state = format!("{train_bits_per_dim:.3} bits/dim, {images_per_second:.0} images/s");
         if let Some(bar) = &self.bar {

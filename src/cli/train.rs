@@ -1,7 +1,7 @@
 //! `train FLOW`: trains a flow in a folder of its own, or goes on where a run stopped.
 
 use super::common::{DeviceArgs, on_device, print, print_json};
-use super::progress::Progress;
+use super::progress::{CALM, Progress};
 use crate::backend::{Device, Element};
 use crate::flow::spec::{Length, Memory};
 use crate::flow::{FlowFile, Registry};
@@ -157,12 +157,27 @@ fn describe(outcome: &Outcome) -> String {
     if let Some((step, best)) = &outcome.best {
         lines.push(format!("best by validation, step {step}: test {}", super::eval::sentence(best)));
     }
-    lines.push(format!("{:.0} images/s, largest drift {:.1e}", outcome.images_per_second, outcome.largest_drift));
+    let drift = match outcome.largest_drift {
+        drift if drift.is_nan() => "images were lost by inversion".into(),
+        drift => format!("largest drift {drift:.1e}"),
+    };
+    lines.push(format!("{:.0} images/s, {drift}", outcome.images_per_second));
     if outcome.stored_steps > 0 {
-        lines.push(format!("{} steps were past the drift bound and used stored activations", outcome.stored_steps));
+        let stored = outcome.stored_steps;
+        lines.push(format!(
+            "{stored} steps were past the drift bound and used stored activations; to avoid them, {CALM}"
+        ));
     }
     if outcome.skipped_updates > 0 {
-        lines.push(format!("{} updates were left out: their gradient was not finite", outcome.skipped_updates));
+        let skipped = outcome.skipped_updates;
+        lines
+            .push(format!("{skipped} updates were left out, since their gradient was not finite; to avoid it, {CALM}"));
+    }
+    let (found, uniform) = (outcome.test.bits_per_dim, outcome.uniform_bits_per_dim);
+    if found.is_nan() || found >= uniform {
+        lines.push(format!(
+            "the flow has learned nothing: all grey levels alike have {uniform:.3} bits/dim. Train longer, or {CALM}"
+        ));
     }
     let folder = &outcome.folder;
     lines.push(format!("{folder}: model.safetensors, samples/samples.png, curve.svg, metrics.jsonl"));

@@ -102,7 +102,9 @@ impl Strain {
             }
         };
         if non_finite > 0 {
-            figure(f64::INFINITY, format!("{non_finite} numbers are not finite"));
+            let scale =
+                health.log_scale.map_or_else(String::new, |log_scale| format!(", |ln scale| up to {log_scale:.2}"));
+            figure(f64::INFINITY, format!("{non_finite} numbers are not finite{scale}"));
         }
         if let Some(condition) = health.condition {
             figure(condition / bound, format!("condition number {condition:.3e}"));
@@ -124,16 +126,20 @@ impl LayerHealth {
         let strain = Strain::of::<E>(&health, round_trip, non_finite);
         Self { path, kind: kind.into(), health, round_trip, non_finite, strain }
     }
+
+    /// The one that is nearest to its bound, or farthest past it; of equals the first, since what is not finite goes on to
+    /// every layer after it.
+    pub fn worst(layers: impl IntoIterator<Item = Self>) -> Option<Self> {
+        layers.into_iter().reduce(|a, b| if b.strain.ratio > a.strain.ratio { b } else { a })
+    }
 }
 
 impl Verdict {
     /// Judges a flow by its layers and by the way of real images there and back.
     pub fn of<E: Element>(layers: &[LayerHealth], real: &RoundTrip) -> Self {
-        // Of equals the first: what is not finite goes on to every layer after it.
-        let worst = layers.iter().reduce(|a, b| if b.strain.ratio > a.strain.ratio { b } else { a });
         let nothing = Strain { ratio: 0.0, cause: "no layers".into() };
-        let (layer, kind, strain) = match worst {
-            Some(worst) => (worst.path.clone(), worst.kind.clone(), worst.strain.clone()),
+        let (layer, kind, strain) = match LayerHealth::worst(layers.iter().cloned()) {
+            Some(worst) => (worst.path, worst.kind, worst.strain),
             None => ("flow".into(), "Flow".into(), nothing),
         };
         let drifts = real.drift.is_nan() || real.drift > default_drift_bound::<E>();

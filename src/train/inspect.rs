@@ -5,7 +5,9 @@ use super::evaluate::expect_images;
 use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Image};
 use crate::data::Images;
-use crate::flow::{Dequantize, Flow, LayerHealth, Model, Registry, RoundTrip, Verdict, dequantize};
+use crate::flow::{
+    Dequantize, Flow, LayerHealth, Model, Registry, RoundTrip, Verdict, default_drift_bound, dequantize,
+};
 use crate::{Error, Result};
 use serde::Serialize;
 use std::path::Path;
@@ -41,6 +43,8 @@ pub struct Inspection {
     pub f32: Probes,
     /// The same weights in f64.
     pub f64: Probes,
+    /// Why images out of range do not come back in f32, in a sentence; none where they do.
+    pub out_of_range: Option<String>,
     /// The figures of every layer in f32, from the image to the top prior.
     pub layers: Vec<LayerHealth>,
 }
@@ -64,6 +68,7 @@ pub fn inspect<D: Device<f32> + Device<f64>>(
     }
     let labels = some_labels(&single.flow, images);
     let layers = single.flow.layer_health(midpoints(&single.flow, device, images)?, labels.as_deref())?;
+    let far = single.flow.layer_health(far_out(&single.flow, device, images)?, labels.as_deref())?;
     let (in_f32, in_f64) = (
         probes(&single.flow, device, images, labels.as_deref())?,
         probes(&double.flow, device, images, labels.as_deref())?,
@@ -75,9 +80,26 @@ pub fn inspect<D: Device<f32> + Device<f64>>(
         weights: if single.averaged { "averaged" } else { "raw" }.into(),
         data,
         images: images.len(),
+        out_of_range: LayerHealth::worst(far).and_then(|worst| why_lost(&worst, &in_f32.out_of_range)),
         f32: in_f32,
         f64: in_f64,
         layers,
+    })
+}
+
+/// Why images out of range do not come back, from the layer that is worst on them.
+fn why_lost(worst: &LayerHealth, trip: &RoundTrip) -> Option<String> {
+    let (path, kind, cause) = (&worst.path, &worst.kind, &worst.strain.cause);
+    if worst.non_finite > 0 {
+        return Some(format!(
+            "numbers are lost in {path} ({kind}): {cause}. Such images cannot be rebuilt from their latents"
+        ));
+    }
+    (trip.error.is_nan() || trip.error > default_drift_bound::<f32>()).then(|| {
+        format!(
+            "each layer comes back, worst is {path} ({kind}): {cause}; together they amplify roundings past every digit. Such \
+             images can be scored, but not rebuilt from their latents"
+        )
     })
 }
 
@@ -92,6 +114,13 @@ pub(super) fn midpoints<E: Element, D: Device<E>>(
     dequantize(device, flow.image_shape(), flow.bins(), &levels, numbers, Dequantize::Midpoint)
 }
 
+/// The same out of their range.
+fn far_out<E: Element, D: Device<E>>(flow: &Flow<E, D>, device: &D, images: &Images) -> Result<Image<E, D>> {
+    let mut far = midpoints(flow, device, images)?;
+    MemoryKernel::<E>::scale(device, far.data_mut(), OUT_OF_RANGE)?;
+    Ok(far)
+}
+
 /// The images' classes, for a flow that needs them; the first class where they have none.
 pub(super) fn some_labels<E: Element, D: Device<E>>(flow: &Flow<E, D>, images: &Images) -> Option<Vec<usize>> {
     let all: Vec<usize> = (0..images.len()).collect();
@@ -104,8 +133,6 @@ fn probes<E: Element, D: Device<E>>(
     images: &Images,
     labels: Option<&[usize]>,
 ) -> Result<Probes> {
-    let x = midpoints(flow, device, images)?;
-    let mut far = x.copied()?;
-    MemoryKernel::<E>::scale(device, far.data_mut(), OUT_OF_RANGE)?;
+    let (x, far) = (midpoints(flow, device, images)?, far_out(flow, device, images)?);
     Ok(Probes { real: flow.round_trip(x, labels)?, out_of_range: flow.round_trip(far, labels)? })
 }

@@ -85,15 +85,15 @@ pub struct HealthRecord {
 impl HealthRecord {
     /// The record of a flow's layers; none of no layers.
     pub fn of(step: u64, epoch: f64, layers: &[LayerHealth]) -> Option<Self> {
-        let worst = layers.iter().reduce(|a, b| if b.strain.ratio > a.strain.ratio { b } else { a })?;
+        let worst = LayerHealth::worst(layers.iter().cloned())?;
         let health = layers.iter().fold(Health::default(), |all, layer| all.and(layer.health));
         let finite = |value: &f64| value.is_finite();
         Some(Self {
             step,
             epoch,
-            layer: worst.path.clone(),
+            layer: worst.path,
             strain: worst.strain.ratio,
-            cause: worst.strain.cause.clone(),
+            cause: worst.strain.cause,
             condition: health.condition.filter(finite),
             scales: health.scales.filter(|(smallest, largest)| smallest.is_finite() && largest.is_finite()),
             log_scale: health.log_scale.filter(finite),

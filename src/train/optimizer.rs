@@ -1,4 +1,4 @@
-//! Optimizers over all parameters of a flow, and the running average of its weights.
+//! Optimizers over all parameters of a flow or a bijector, and the running average of its weights.
 
 use crate::Result;
 use crate::backend::kernels::{AdamStep, AdamaxStep, Moving};
@@ -25,19 +25,24 @@ impl<E: Element, D: Device<E>> OptimizerState<E, D> {
     ///
     /// # Errors
     /// [`Error::Device`](crate::Error::Device) if there is no memory for it.
-    pub fn new(device: &D, flow: &Flow<E, D>, rule: Optimizer, steps_per_epoch: f64) -> Result<Self> {
-        let zeros = || ParameterGradients::zeros(device, flow);
+    pub fn new(
+        device: &D,
+        of: &(impl Parameters<E, D> + ?Sized),
+        rule: Optimizer,
+        steps_per_epoch: f64,
+    ) -> Result<Self> {
+        let zeros = || ParameterGradients::zeros(device, of);
         Ok(Self { rule, steps_per_epoch, updates: 0, first: zeros()?, second: zeros()? })
     }
 
-    /// Moves the flow's parameters by one step; the flow is to be prepared afterwards.
+    /// Moves the parameters of a flow, or of a bijector alone, by one step; it is to be prepared afterwards.
     ///
     /// # Errors
     /// [`Error::Device`](crate::Error::Device) when the device fails.
     pub fn step(
         &mut self,
         device: &D,
-        flow: &mut Flow<E, D>,
+        of: &mut (impl Parameters<E, D> + ?Sized),
         gradients: &ParameterGradients<E, D>,
         learning_rate: f64,
     ) -> Result<()> {
@@ -46,7 +51,7 @@ impl<E: Element, D: Device<E>> OptimizerState<E, D> {
         let mut first: HashMap<_, _> = self.first.buffers_mut().collect();
         let mut second: HashMap<_, _> = self.second.buffers_mut().collect();
         let mut parameters = Vec::new();
-        flow.visit_mut("", &mut |_, parameter| {
+        of.visit_mut("", &mut |_, parameter| {
             let id = parameter.id();
             if let (Some(gradient), Some(first), Some(second)) =
                 (gradients.get(id), first.remove(&id), second.remove(&id))

@@ -74,6 +74,20 @@ pub enum Event<'a> {
         /// Its figures.
         layer: &'a LayerHealth,
     },
+    /// A step's images did not come back by inversion, and its gradient was computed again from stored activations. Told
+    /// of the first such step, the second, the fourth, the eighth, and so on.
+    Drifted {
+        /// This step.
+        step: u64,
+        /// Its drift; NaN if an image was lost.
+        drift: f64,
+        /// The drift that is let pass.
+        bound: f64,
+        /// Such steps so far.
+        steps: u64,
+        /// The layer that is nearest to its bound, or farthest past it, on the step's images.
+        layer: &'a LayerHealth,
+    },
     /// The flow was evaluated on test images along the way.
     Tested {
         /// After this step.
@@ -97,7 +111,9 @@ pub struct Outcome {
     pub best: Option<(u64, Evaluation)>,
     /// Training images per second.
     pub images_per_second: f64,
-    /// The largest drift of any step.
+    /// Bits/dim of the uniform distribution over the grey levels: a flow that is not below has learned nothing.
+    pub uniform_bits_per_dim: f64,
+    /// The largest drift of any step; NaN if an image was lost.
     pub largest_drift: f64,
     /// Steps computed again from stored activations because the drift was past its bound.
     pub stored_steps: u64,
@@ -286,7 +302,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         peak.restart();
         while !self.is_over() {
             let begin = Instant::now();
-            let record = self.train_step()?;
+            let record = self.train_step(tally.stored, watch)?;
             let seconds = begin.elapsed().as_secs_f64();
             tally.add(&record, recipe.batch, seconds);
             self.seconds += seconds;
@@ -319,8 +335,8 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         self.finish(metrics, &tally)
     }
 
-    /// One step: gradient, guard, update, average.
-    fn train_step(&mut self) -> Result<StepRecord> {
+    /// One step: gradient, guard, update, average. `stored_before` steps needed stored activations.
+    fn train_step(&mut self, stored_before: u64, watch: &mut dyn FnMut(Event)) -> Result<StepRecord> {
         let recipe = self.recipe();
         let indices = self.batch_indices();
         let numbers: Vec<u64> = indices.iter().map(|&i| i as u64).collect();
@@ -336,6 +352,11 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         let bound = recipe.drift_bound.unwrap_or_else(default_drift_bound::<E>);
         let stored = drift.is_nan() || drift > bound;
         if stored {
+            let steps = stored_before + 1;
+            let worst = if steps.is_power_of_two() { self.worst_layer(&batch)? } else { None };
+            if let Some(layer) = &worst {
+                watch(Event::Drifted { step: self.step, drift, bound, steps, layer });
+            }
             outcome = self.flow.gradient(&self.device, &batch, Memory::Store)?;
         }
         self.expect_finite(&outcome, &batch)?;
@@ -365,6 +386,17 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             stored,
             skipped,
         })
+    }
+
+    /// The layer that is nearest to its bound on the images of a batch, or farthest past it.
+    fn worst_layer(&self, batch: &Batch) -> Result<Option<LayerHealth>> {
+        let (count, mut worst) = (batch.numbers.len(), None);
+        for start in (0..count).step_by(EXAMINED) {
+            let range = start..(start + EXAMINED).min(count);
+            let (x, labels) = (self.flow.images(&self.device, batch, &range)?, self.flow.labels(batch, &range));
+            worst = LayerHealth::worst(worst.into_iter().chain(self.flow.layer_health(x, labels)?));
+        }
+        Ok(worst)
     }
 
     /// The images of the step to come: a walk through one permutation of the training data after another.
@@ -405,7 +437,11 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         let Some(bad) = outcome.log_prob.iter().position(|l| !l.is_finite()) else { return Ok(()) };
         let x = self.flow.images(&self.device, batch, &(bad..bad + 1))?;
         let layer = self.flow.first_non_finite(x)?.unwrap_or_else(|| "prior".into());
-        let cause = format!("ln p of image {} of the batch is {}", bad, outcome.log_prob[bad]);
+        let learning_rate = self.recipe().learning_rate * self.warmth();
+        let cause = format!(
+            "ln p of image {bad} of the batch is {}, at a learning rate of {learning_rate:.1e}",
+            outcome.log_prob[bad]
+        );
         Err(Error::NonFinite { layer, step: self.step, cause })
     }
 
@@ -537,6 +573,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             test,
             best,
             images_per_second: tally.images_per_second(),
+            uniform_bits_per_dim: f64::from(self.flow.bins()).log2(),
             largest_drift: tally.largest_drift,
             stored_steps: tally.stored,
             skipped_updates: tally.skipped,

@@ -10,7 +10,9 @@ mod gradient;
 mod laws;
 mod parity;
 mod registry;
+mod saturated;
 mod taped;
+mod trained;
 
 use flowstone::laws::Violation;
 use proptest::prelude::TestCaseError;

@@ -151,6 +151,37 @@ fn a_recipe_that_shrinks_its_data_does_so_for_every_command() {
 }
 
 #[test]
+fn a_run_that_is_too_fast_says_so_and_what_helps() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let run = |recipe: &str| {
+        let file = format!(
+            "Flow(image: (height: 8, width: 8, channels: 1, bins: 17),
+                layers: [Squeeze(), Repeat(4, [ActNorm(), InvertibleConv(), AffineCoupling(width: 8)])],
+                train: (data: \"digits\", length: Steps(4), {recipe}))"
+        );
+        fs::write(at.join("fast.ron"), file).unwrap();
+        let output = flowstone(&["train", "fast.ron"], at);
+        // A report is wrapped, with a bar at the side.
+        let stderr = text(&output.stderr).replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ");
+        (output.status.code(), text(&output.stdout), stderr)
+    };
+    // Numbers that are not finite end the run.
+    let (code, _, stderr) = run("learning_rate: 1e3, warmup: Steps(0)");
+    assert_eq!(code, Some(1), "{stderr}");
+    for words in ["first appeared in layers.", "at step 2", "at a learning rate of 1.0e3", "`clip_gradient_norm: 50`"] {
+        assert!(stderr.contains(words), "{stderr}");
+    }
+    // Images that do not come back are told of at the first step, the second and the fourth, with the worst layer.
+    let (code, stdout, stderr) = run("drift_bound: 1e-12");
+    assert_eq!(code, Some(0), "{stderr}");
+    assert_eq!(stderr.matches("do not come back by inversion").count(), 3, "{stderr}");
+    assert!(stderr.contains("as at 3 steps before; worst is layers.") && stderr.contains("`warmup`"), "{stderr}");
+    assert!(stdout.contains("4 steps were past the drift bound"), "{stdout}");
+    assert!(stdout.contains("has learned nothing: all grey levels alike have 4.087 bits/dim"), "{stdout}");
+}
+
+#[test]
 fn runs_of_any_length_and_published_logs_are_drawn_together() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

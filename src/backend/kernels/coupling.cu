@@ -40,6 +40,10 @@ DEVICE Scale scale_of(Form form, REAL b) {
         s.log_scale = -b;
         s.slope = -1;
     }
+    // What is left of a product with a subnormal scale has too few digits to be divided back.
+    if (s.scale < SMALLEST_NORMAL) {
+        s.scale = 0;
+    }
     return s;
 }
 

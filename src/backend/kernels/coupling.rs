@@ -9,6 +9,8 @@
 //! | `Exp` | `a` | `b` (paper) |
 //! | `ClampedTanh` | `a` | `bound · tanh(b / bound)` |
 //! | `Standardize` | `−a` (the mean) | `−b` (minus the log standard deviation) |
+//!
+//! A scale too small for a normal number is 0, so that the inverse is not finite instead of wrong; ln scale stays right.
 
 use super::super::{Buffer, Cpu, Element, ImageShape};
 use super::vectorised::vectorised;
@@ -214,6 +216,9 @@ vectorised! {
                 (*scale, *log_scale, *slope) = ((-b).exp_in_lanes(), -b, -one);
             }),
         }
+        // What is left of a product with a subnormal scale has too few digits to be divided back.
+        let smallest = E::min_positive_value();
+        scale.iter_mut().for_each(|scale| *scale = if *scale < smallest { E::zero() } else { *scale });
     }
 }
 

@@ -17,12 +17,14 @@ typedef unsigned Index;
 #define TANH tanhf
 #define SQRT sqrtf
 #define ABS fabsf
+#define SMALLEST_NORMAL 1.17549435e-38f
 #else
 #define EXP exp
 #define LOG1P log1p
 #define TANH tanh
 #define SQRT sqrt
 #define ABS fabs
+#define SMALLEST_NORMAL 2.2250738585072014e-308
 #endif
 
 // Threads of a block, for kernels that add what its threads found.
