@@ -7,9 +7,12 @@ mod condition;
 mod density;
 mod flows;
 mod gradient;
+mod initialization;
+mod latents;
 mod laws;
 mod parity;
 mod registry;
+mod scores;
 mod taped;
 
 use flowstone::laws::Violation;
