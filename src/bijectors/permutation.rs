@@ -134,3 +134,18 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Permutation<E, D> {
         0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_has_every_channel_once() {
+        assert_eq!(indexes("Shuffle", &[2.0, 0.0, 1.0]).unwrap(), [2, 0, 1]);
+        assert!(indexes("Shuffle", &[]).unwrap().is_empty());
+        for order in [[0.0, 0.0, 1.0], [0.0, 1.0, 3.0], [1.0, 2.0, 3.0], [0.5, 1.0, 2.0], [-1.0, 1.0, 2.0]] {
+            assert!(matches!(indexes("Shuffle", &order), Err(Error::Shape { .. })), "{order:?}");
+        }
+        assert!(indexes("Shuffle", &[f64::NAN, 1.0]).is_err());
+    }
+}

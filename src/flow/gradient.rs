@@ -13,7 +13,7 @@ use super::{Dequantize, Encoded, Flow, Level, dequantize};
 use crate::Result;
 use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Image, ParameterGradients, PerSample};
-use crate::bijector::{Bijector, Cotangent, Kept};
+use crate::bijector::{Bijector, Cotangent, Kept, larger};
 use crate::flow::spec::Memory;
 use std::f64::consts::LN_2;
 use std::ops::Range;
@@ -50,14 +50,9 @@ impl<E: Element, D: Device<E>> GradientOutcome<E, D> {
         self.gradients.add_assign(device, &other.gradients)?;
         self.log_prob.extend(other.log_prob);
         self.cross_entropy.extend(other.cross_entropy);
-        self.drift = worse(self.drift, other.drift);
+        self.drift = larger(self.drift, other.drift);
         Ok(())
     }
-}
-
-/// The larger drift; NaN is the largest.
-fn worse(a: f64, b: f64) -> f64 {
-    if a.is_nan() || a > b { a } else { b }
 }
 
 impl<E: Element, D: Device<E>> Flow<E, D> {
@@ -189,7 +184,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
                 None => {
                     let (rebuilt, d_x) = level.chain.pull_back(y, cotangent, grads)?;
                     let (difference, size) = MemoryKernel::<E>::max_difference(&device, rebuilt.data(), input.data())?;
-                    outcome.drift = worse(outcome.drift, difference / size.max(1.0));
+                    outcome.drift = larger(outcome.drift, difference / size.max(1.0));
                     g = d_x;
                 }
             }
@@ -245,4 +240,50 @@ struct Trail<E: Element, D: Device<E>> {
     input: Image<E, D>,
     /// What its layers and its split keep, where activations are stored.
     kept: Option<(Kept<E, D>, Option<Kept<E, D>>)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::{Cpu, Initializer};
+    use crate::flow::{FlowFile, Registry};
+
+    /// Three levels that differ in what they keep and in what a byte of it saves.
+    fn flow() -> Flow<f32, Cpu> {
+        let level = |width: usize| format!("Squeeze(), Repeat(2, [ActNorm(), AffineCoupling(width: {width})])");
+        let text = format!(
+            "Flow(image: (height: 32, width: 32, channels: 3), layers: [{}, Split(), {}, Split(), {}])",
+            level(16),
+            level(128),
+            level(64)
+        );
+        let file = FlowFile::parse("levels", text).unwrap();
+        Flow::build(&file, &Registry::default(), &Initializer::blank(&Cpu::default())).unwrap()
+    }
+
+    #[test]
+    fn a_budget_keeps_the_levels_that_are_dearest_to_rebuild_as_far_as_they_fit() {
+        const IMAGES: usize = 40;
+        let flow = flow();
+        let bytes: Vec<usize> = flow.levels.iter().map(|level| level.chain.kept(level.input) * IMAGES * 4).collect();
+        let saved = |i: usize| flow.levels[i].chain.multiply_adds(flow.levels[i].input) as f64 / bytes[i] as f64;
+        let mut dearest: Vec<usize> = (0..3).collect();
+        dearest.sort_by(|&a, &b| saved(b).total_cmp(&saved(a)));
+        assert_ne!(dearest, [0, 1, 2], "an order that is not the levels' own");
+        let mut choices = Vec::new();
+        for mib in 0..=bytes.iter().sum::<usize>() / (1 << 20) + 1 {
+            let stored = flow.stored_levels(Memory::Auto { mib }, IMAGES);
+            let mut left = mib << 20;
+            for &i in &dearest {
+                assert_eq!(stored[i], bytes[i] <= left, "level {i} of {bytes:?} bytes, {mib} MiB");
+                left -= if stored[i] { bytes[i] } else { 0 };
+            }
+            choices.push(stored);
+        }
+        choices.dedup();
+        assert!(choices.len() > 3, "{choices:?}");
+        assert_eq!((&choices[0], choices.last()), (&vec![false; 3], Some(&vec![true; 3])));
+        assert_eq!(flow.stored_levels(Memory::Invert, IMAGES), [false; 3]);
+        assert_eq!(flow.stored_levels(Memory::Store, IMAGES), [true; 3]);
+    }
 }

@@ -257,3 +257,77 @@ fn difference<E: Element, D: Device<E>>(rebuilt: &Image<E, D>, x: &Image<E, D>) 
 fn non_finite<E: Element, D: Device<E>>(x: &Image<E, D>) -> Result<usize> {
     Ok(x.to_host()?.iter().filter(|x| !x.is_finite()).count())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strain(health: Health, round_trip: f64, non_finite: usize) -> f64 {
+        Strain::of::<f32>(&health, round_trip, non_finite).ratio
+    }
+
+    #[test]
+    fn a_figure_at_its_bound_strains_a_layer_by_1() {
+        let (bound, none) = (1.0 / f64::from(f32::EPSILON).sqrt(), Health::default());
+        let at_their_bounds = [
+            strain(Health { condition: Some(bound), ..none }, 0.0, 0),
+            strain(Health { scales: Some((1.0, bound)), ..none }, 0.0, 0),
+            strain(Health { scales: Some((1.0 / bound, 1.0)), ..none }, 0.0, 0),
+            strain(Health { log_scale: Some(bound.ln()), ..none }, 0.0, 0),
+            strain(none, 3.0 / bound, 0),
+        ];
+        assert!(at_their_bounds.iter().all(|ratio| (ratio - 1.0).abs() < 1e-12), "{at_their_bounds:?}");
+        assert_eq!(strain(none, 0.0, 0), 0.0);
+        // Of several figures the worst one counts, whichever comes first.
+        let both = |condition, largest| Health { condition: Some(condition), scales: Some((1.0, largest)), ..none };
+        assert_eq!(strain(both(3.0 * bound, 2.0 * bound), 0.0, 0), strain(both(2.0 * bound, 3.0 * bound), 0.0, 0));
+    }
+
+    #[test]
+    fn what_is_lost_is_past_every_bound() {
+        let none = Health::default();
+        assert_eq!(strain(none, 0.0, 1), f64::INFINITY);
+        assert_eq!(strain(none, f64::NAN, 0), f64::INFINITY);
+        assert_eq!(strain(Health { condition: Some(f64::NAN), ..none }, 0.0, 0), f64::INFINITY);
+    }
+
+    #[test]
+    fn a_flow_is_sound_up_to_its_bounds_and_broken_where_an_image_is_lost() {
+        let layer = |ratio: f64| LayerHealth {
+            path: format!("{ratio}"),
+            kind: "ActNorm".into(),
+            health: Health::default(),
+            round_trip: 0.0,
+            non_finite: 0,
+            strain: Strain { ratio, cause: "cause".into() },
+        };
+        let judge = |ratio: f64, real: RoundTrip| Verdict::of::<f32>(&[layer(0.5), layer(ratio)], &real).condition;
+        let good = RoundTrip { error: 0.0, drift: 0.0, non_finite: 0, wrong_levels: 0 };
+        let bound = default_drift_bound::<f32>();
+        assert_eq!(judge(1.0, RoundTrip { drift: bound, ..good }), Condition::Sound);
+        assert_eq!(judge(1.01, good), Condition::Strained);
+        for drift in [1.01 * bound, f64::NAN] {
+            assert_eq!(judge(1.0, RoundTrip { drift, ..good }), Condition::Strained);
+        }
+        let lost = [
+            RoundTrip { error: f64::NAN, ..good },
+            RoundTrip { non_finite: 1, ..good },
+            RoundTrip { wrong_levels: 1, ..good },
+        ];
+        lost.into_iter().for_each(|real| assert_eq!(judge(0.0, real), Condition::Broken, "{real:?}"));
+    }
+
+    #[test]
+    fn of_layers_under_the_same_strain_the_first_is_named() {
+        let layer = |path: &str| LayerHealth {
+            path: path.into(),
+            kind: "ActNorm".into(),
+            health: Health::default(),
+            round_trip: f64::NAN,
+            non_finite: 1,
+            strain: Strain { ratio: f64::INFINITY, cause: "lost".into() },
+        };
+        let real = RoundTrip { error: f64::NAN, drift: f64::NAN, non_finite: 1, wrong_levels: 0 };
+        assert_eq!(Verdict::of::<f32>(&[layer("first"), layer("second")], &real).layer, "first");
+    }
+}

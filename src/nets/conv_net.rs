@@ -293,3 +293,31 @@ impl<E: Element, D: Device<E>> Net<E, D> for ConvNet<E, D> {
         self.options.width.max(self.unfolded()).max(9 * self.conv3.channels().1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::kernels::ChannelKernel;
+    use crate::backend::{Cpu, ImageShape};
+
+    #[test]
+    fn the_first_batch_gives_hidden_channels_mean_0_and_variance_1_before_their_relus() {
+        let (device, width) = (Cpu::default(), 6);
+        let options = ConvNetOptions { width, ..Default::default() };
+        let mut net = ConvNet::<f64, _>::new(&Initializer::new(&device, 0), (2, 4), options).unwrap();
+        let x = crate::laws::normal_image(&device, 3, ImageShape::new(4, 3, 2), 1).unwrap();
+        net.initialize(&x).unwrap();
+        let assert_standardised = |h: &Image<f64, Cpu>, norm: &Norm<f64, Cpu>| {
+            let (mut y, (bias, scale)) = (h.clone(), norm.bias_and_scale());
+            device.affine(y.data_mut(), bias, scale).unwrap();
+            let (mean, variance) = device.channel_statistics(y.data(), width).unwrap();
+            let apart = mean.iter().map(|m| m.abs()).chain(variance.iter().map(|v| (v - 1.0).abs()));
+            assert!(apart.fold(0.0, f64::max) < 1e-4, "{mean:?}, {variance:?}");
+        };
+        let mut h1 = net.first(&x).unwrap();
+        assert_standardised(&h1, &net.norm1);
+        let (bias, scale) = net.norm1.bias_and_scale();
+        device.affine_relu(h1.data_mut(), bias, scale).unwrap();
+        assert_standardised(&net.second(&h1).unwrap(), &net.norm2);
+    }
+}

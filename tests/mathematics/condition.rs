@@ -373,3 +373,62 @@ fn why_images_out_of_range_do_not_come_back_is_said() {
     assert!(lost.starts_with("numbers are lost in layers.3 (AffineCoupling): "), "{lost}");
     assert!(lost.contains("|ln scale| up to"), "{lost}");
 }
+
+const LEVELS: &str = "Flow(image: (height: 8, width: 8, channels: 1, bins: 17), layers: [
+    Squeeze(), ActNorm(), AffineCoupling(width: 4), Split(), Squeeze(), InvertibleConv(), ActNorm(),
+])";
+
+/// A flow of two levels, one number of whose parameters is this.
+fn levels(name: &str, place: usize, value: f64) -> Flow<f64, Cpu> {
+    let (device, file) = (Cpu::default(), FlowFile::parse("levels", LEVELS).unwrap());
+    let mut flow = Flow::build(&file, &Registry::default(), &Initializer::new(&device, 2)).unwrap();
+    laws::randomize(&mut flow, &device, 2, 0.1).unwrap();
+    let mut found = false;
+    flow.visit_mut("", &mut |path, parameter| {
+        if path == name {
+            let mut values = parameter.to_host(&device).unwrap();
+            values[place] = value;
+            parameter.set(&device, &values).unwrap();
+            found = true;
+        }
+    });
+    assert!(found, "{name}");
+    flow.prepare(&device).unwrap();
+    flow
+}
+
+#[test]
+fn the_first_layer_that_loses_a_number_is_found() {
+    let first = |name, place, value| {
+        let flow = levels(name, place, value);
+        let x = laws::normal_image(&Cpu::default(), 2, flow.image_shape(), 1).unwrap();
+        flow.first_non_finite(x).unwrap()
+    };
+    assert_eq!(first("layers.1.logs", 0, 0.0), None);
+    // An infinite shift loses a number of the output, a vanishing scale ladj alone.
+    for (name, place, value) in [
+        ("layers.1.bias", 0, f64::INFINITY),
+        ("layers.1.logs", 0, f64::NEG_INFINITY),
+        ("layers.2.conv3.bias", 0, f64::INFINITY),
+        ("layers.3.bias", 0, f64::INFINITY),
+        ("layers.3.bias", 1, f64::INFINITY),
+        ("layers.6.bias", 0, f64::INFINITY),
+        ("layers.6.logs", 0, f64::NEG_INFINITY),
+    ] {
+        assert_eq!(first(name, place, value).as_deref(), name.get(.."layers.0".len()), "{name}");
+    }
+}
+
+#[test]
+fn the_drift_of_a_step_is_that_of_its_images_way_there_and_back() {
+    // Numbers well above 1 at the border between the levels, which drift is relative to.
+    let flow = levels("layers.1.logs", 0, 0.8);
+    let (device, digits) = (Cpu::default(), data::open("digits").unwrap().train);
+    let pixels = digits.gather(&[0, 1, 2]);
+    let batch = Batch { levels: &pixels, labels: None, numbers: &[0, 1, 2], dequantize: Dequantize::Midpoint };
+    let step = flow.gradient(&device, &batch, Memory::Invert).unwrap().drift;
+    let shape = flow.image_shape();
+    let x = flowstone::flow::dequantize(&device, shape, 17, &pixels, 0..3, Dequantize::Midpoint).unwrap();
+    let told = flow.round_trip(x, None).unwrap().drift;
+    assert!(step > 0.0 && (step / told - 1.0).abs() < 1e-6, "{step:e} in the step, {told:e} told");
+}

@@ -4,6 +4,7 @@
 
 use crate::outcome;
 use flowstone::backend::{Cpu, Device, Initializer};
+use flowstone::bijector::Kept;
 use flowstone::bijectors::{InvertibleConv, Permutation, Weight};
 use flowstone::laws::{self, Condition, Registered, Violation, registry};
 use flowstone::nets::{ConvNet, ConvNetOptions, Linear, Net, ZeroConv};
@@ -170,6 +171,22 @@ fn holding_a_bijector_to_its_laws_leaves_it_as_it_was() {
         let before = bijector.forward(&x).unwrap().to_host().unwrap();
         laws::hold(bijector.as_mut(), &x).unwrap_or_else(|violation| panic!("{}: {violation}", registered.name));
         assert_eq!(bijector.forward(&x).unwrap().to_host().unwrap(), before);
+    }
+}
+
+/// Elements of all images that were kept, of a layer and its parts.
+fn elements(kept: &Kept<f64, Cpu>) -> usize {
+    let own: usize = kept.images.iter().map(|image| image.batch() * image.shape().dims()).sum();
+    own + kept.parts.iter().map(elements).sum::<usize>()
+}
+
+#[test]
+fn as_much_is_kept_as_is_told() {
+    for registered in registry::<f64, Cpu>() {
+        let case = Case { shape: ImageShape::new(2, 4, 4), batch: 3, seed: 3 };
+        let (bijector, x) = (case.bijector(&registered), case.image());
+        let kept = bijector.forward_keeping(x).unwrap().2;
+        assert_eq!(elements(&kept), 3 * bijector.kept(case.shape), "{}", registered.name);
     }
 }
 

@@ -7,10 +7,13 @@ mod condition;
 mod density;
 mod flows;
 mod gradient;
+mod initialization;
+mod latents;
 mod laws;
 mod parity;
 mod registry;
 mod saturated;
+mod scores;
 mod taped;
 mod trained;
 
