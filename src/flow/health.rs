@@ -104,7 +104,7 @@ impl Strain {
         if non_finite > 0 {
             let scale =
                 health.log_scale.map_or_else(String::new, |log_scale| format!(", |ln scale| up to {log_scale:.2}"));
-            figure(f64::INFINITY, format!("{non_finite} numbers are not finite{scale}"));
+            figure(f64::INFINITY, format!("not finite: {non_finite} of its numbers{scale}"));
         }
         if let Some(condition) = health.condition {
             figure(condition / bound, format!("condition number {condition:.3e}"));
