@@ -9,6 +9,7 @@ use flowstone::flow::{Batch, Condition as Judgement, Dequantize, Flow, FlowFile,
 use flowstone::laws::{self, Condition};
 use flowstone::nets::{ConvNet, ConvNetOptions};
 use flowstone::noise::{NoiseKey, Purpose};
+use flowstone::priors::{LabelledTop, TopOptions, TopPrior};
 use flowstone::train::{DataName, Event, Record, RunFolder, Start, Trainer, inspect, read_metrics};
 use flowstone::{Bijector, Cotangent, Element, Image, ImageShape, ParameterGradients, Parameters, data};
 use proptest::prelude::*;
@@ -372,6 +373,62 @@ fn why_images_out_of_range_do_not_come_back_is_said() {
     let lost = look(1e5).unwrap();
     assert!(lost.starts_with("numbers are lost in layers.3 (AffineCoupling): "), "{lost}");
     assert!(lost.contains("|ln scale| up to"), "{lost}");
+}
+
+/// Sets the parameters whose names end so, and prepares.
+fn set(of: &mut dyn Bijector<f64, Cpu>, values: &[(&str, &[f64])]) {
+    let device = Cpu::default();
+    for (name, values) in values {
+        of.visit_mut("", &mut |path, parameter| {
+            if path.ends_with(name) {
+                parameter.set(&device, values).unwrap();
+            }
+        });
+    }
+    of.prepare(&device).unwrap();
+}
+
+/// Both ends are the expected ones, but for roundings.
+fn equal_but_for_roundings(told: Option<(f64, f64)>, expected: (f64, f64)) -> bool {
+    told.is_some_and(|told| (told.0 / expected.0 - 1.0).abs() < 1e-12 && (told.1 / expected.1 - 1.0).abs() < 1e-12)
+}
+
+#[test]
+fn layers_tell_the_extremes_of_what_they_multiply_by() {
+    let (device, shape) = (Cpu::default(), ImageShape::new(1, 1, 2));
+    let init = Initializer::new(&device, 0);
+    let x = laws::normal_image(&device, 1, shape, 0).unwrap();
+
+    let mut actnorm = ActNorm::new(&init, 2, 3.0).unwrap();
+    set(&mut actnorm, &[("logs", &[0.2, -0.4])]);
+    assert!(equal_but_for_roundings(actnorm.health(&x).unwrap().scales, ((-1.2_f64).exp(), 0.6_f64.exp())));
+
+    let net = ConvNet::new(&init, (1, 2), ConvNetOptions { width: 2, ..Default::default() }).unwrap();
+    let mut coupling = Coupling::affine(2, ScaleMap::Exp, Box::new(net)).unwrap();
+    for (name, logs, low, high) in [
+        ("norm1.logs", [0.1, -0.1], -0.3, 0.3),
+        ("norm2.logs", [-0.2, 0.0], -0.6, 0.3),
+        ("conv3.logs", [0.3, 0.3], -0.6, 0.9),
+    ] {
+        set(&mut coupling, &[(name, &logs)]);
+        assert!(equal_but_for_roundings(coupling.health(&x).unwrap().gains, (f64::exp(low), f64::exp(high))), "{name}");
+    }
+
+    let options = TopOptions { classes: Some(1), ..Default::default() };
+    let mut top = LabelledTop { prior: TopPrior::new(&init, shape, options).unwrap(), labels: Some(vec![0]) };
+    set(&mut top, &[("conv.logs", &[0.0, 0.0, 0.1, -0.2]), ("conv.bias", &[9.0, 9.0, 0.5, -2.0])]);
+    set(&mut top, &[("class.logs", &[0.4, 0.0, 0.0, 0.0])]);
+    let health = top.health(&x).unwrap();
+    assert!(equal_but_for_roundings(health.gains, ((-0.6_f64).exp(), 1.2_f64.exp())), "{health:?}");
+    // ln σ of the last two channels.
+    let largest = 2.0 * (-0.6_f64).exp();
+    assert!(equal_but_for_roundings(health.log_scale.zip(health.log_scale), (largest, largest)), "{health:?}");
+
+    let mut chain = Chain::default();
+    chain.push("0", actnorm);
+    chain.push("1", coupling);
+    let health = chain.health(&x).unwrap();
+    assert!(health.scales.is_some() && health.gains.is_some() && health.log_scale.is_some(), "{health:?}");
 }
 
 const LEVELS: &str = "Flow(image: (height: 8, width: 8, channels: 1, bins: 17), layers: [

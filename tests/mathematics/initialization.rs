@@ -1,9 +1,10 @@
 //! The first batch sets every actnorm so that what leaves it has mean 0 and variance 1 in each channel.
 
 use flowstone::backend::{Cpu, Initializer};
-use flowstone::bijectors::ActNorm;
+use flowstone::bijectors::{ActNorm, Chain, Coupling, InvertibleConv, Squeeze, Weight};
 use flowstone::flow::{Flow, FlowFile, Registry};
-use flowstone::{Bijector, Image, ImageShape, laws};
+use flowstone::nets::{ConvNet, ConvNetOptions, Net};
+use flowstone::{Bijector, Image, ImageShape, Parameters, laws};
 
 /// Refuses channels whose mean is not 0 or whose variance is not 1.
 fn assert_standardised(name: &str, image: &Image<f64, Cpu>) {
@@ -45,6 +46,40 @@ fn a_channel_without_variance_is_scaled_by_a_million() {
     actnorm.initialize(&image(0.25)).and_then(|()| actnorm.prepare(&device)).unwrap();
     let y = actnorm.forward(&image(1.25)).unwrap().to_host().unwrap();
     assert!(y.iter().all(|y| (y / 1e6 - 1.0).abs() < 1e-9), "{y:?}");
+}
+
+#[test]
+fn a_chains_first_batch_reaches_its_last_layer() {
+    let (device, x) = (Cpu::default(), uneven(3, ImageShape::new(4, 2, 1)));
+    let init = Initializer::new(&device, 0);
+    let mut chain = Chain::default();
+    chain.push("0", Squeeze);
+    chain.push("1", InvertibleConv::new(&init, 4, Weight::Plain).unwrap());
+    chain.push("2", ActNorm::new(&init, 4, 3.0).unwrap());
+    chain.initialize(&x).and_then(|()| chain.prepare(&device)).unwrap();
+    assert_standardised("Chain", &chain.forward(&x).unwrap());
+}
+
+/// All parameters, one after another.
+fn values(of: &dyn Parameters<f64, Cpu>) -> Vec<f64> {
+    let mut values = Vec::new();
+    of.visit("", &mut |_, parameter| values.extend(parameter.to_host(&Cpu::default()).unwrap()));
+    values
+}
+
+#[test]
+fn a_couplings_first_batch_gives_its_network_the_first_half() {
+    let (device, x) = (Cpu::default(), uneven(3, ImageShape::new(4, 2, 6)));
+    let net = || {
+        let options = ConvNetOptions { width: 5, ..Default::default() };
+        ConvNet::new(&Initializer::new(&device, 0), (3, 3), options).unwrap()
+    };
+    let (mut alone, before) = (net(), values(&net()));
+    alone.initialize(&x.channels(0, 3).unwrap()).unwrap();
+    let mut coupling = Coupling::additive(6, Box::new(net())).unwrap();
+    coupling.initialize(&x).unwrap();
+    assert_eq!(values(&coupling), values(&alone));
+    assert_ne!(values(&coupling), before);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use flowstone::bijector::Kept;
 use flowstone::bijectors::{InvertibleConv, Permutation, Weight};
 use flowstone::laws::{self, Condition, Registered, Violation, registry};
 use flowstone::nets::{ConvNet, ConvNetOptions, Linear, Net, ZeroConv};
-use flowstone::priors::Classifier;
+use flowstone::priors::{Classifier, split};
 use flowstone::{Bijector, Element, Image, ImageShape, Parameters};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -172,6 +172,23 @@ fn holding_a_bijector_to_its_laws_leaves_it_as_it_was() {
         laws::hold(bijector.as_mut(), &x).unwrap_or_else(|violation| panic!("{}: {violation}", registered.name));
         assert_eq!(bijector.forward(&x).unwrap().to_host().unwrap(), before);
     }
+}
+
+#[test]
+fn only_an_even_number_of_channels_is_halved() {
+    let initializer = Initializer::new(&Cpu::default(), 0);
+    for channels in [0, 1, 2, 3, 4, 5] {
+        let built = split::<f64, _>(&initializer, channels, true, 3.0).is_ok();
+        assert_eq!(built, channels > 0 && channels % 2 == 0, "{channels}");
+    }
+}
+
+#[test]
+fn a_permutation_that_is_none_is_refused() {
+    let device = Cpu::default();
+    let mut shuffle = Permutation::<f64, _>::shuffle(&Initializer::new(&device, 0), 3).unwrap();
+    shuffle.visit_mut("", &mut |_, order| order.set(&device, &[0.0, 2.0, 2.0]).unwrap());
+    assert!(matches!(shuffle.prepare(&device), Err(flowstone::Error::Shape { .. })));
 }
 
 /// Elements of all images that were kept, of a layer and its parts.
