@@ -300,24 +300,43 @@ mod tests {
     use crate::backend::kernels::ChannelKernel;
     use crate::backend::{Cpu, ImageShape};
 
-    #[test]
-    fn the_first_batch_gives_hidden_channels_mean_0_and_variance_1_before_their_relus() {
-        let (device, width) = (Cpu::default(), 6);
-        let options = ConvNetOptions { width, ..Default::default() };
-        let mut net = ConvNet::<f64, _>::new(&Initializer::new(&device, 0), (2, 4), options).unwrap();
+    fn initialized(edge_channel: bool) -> (ConvNet<f64, Cpu>, Image<f64, Cpu>) {
+        let device = Cpu::default();
+        let options = ConvNetOptions { width: 6, edge_channel, ..Default::default() };
+        let mut net = ConvNet::new(&Initializer::new(&device, 0), (2, 4), options).unwrap();
         let x = crate::laws::normal_image(&device, 3, ImageShape::new(4, 3, 2), 1).unwrap();
         net.initialize(&x).unwrap();
-        let assert_standardised = |h: &Image<f64, Cpu>, norm: &Norm<f64, Cpu>| {
-            let (mut y, (bias, scale)) = (h.clone(), norm.bias_and_scale());
-            device.affine(y.data_mut(), bias, scale).unwrap();
-            let (mean, variance) = device.channel_statistics(y.data(), width).unwrap();
-            let apart = mean.iter().map(|m| m.abs()).chain(variance.iter().map(|v| (v - 1.0).abs()));
-            assert!(apart.fold(0.0, f64::max) < 1e-4, "{mean:?}, {variance:?}");
-        };
-        let mut h1 = net.first(&x).unwrap();
-        assert_standardised(&h1, &net.norm1);
-        let (bias, scale) = net.norm1.bias_and_scale();
-        device.affine_relu(h1.data_mut(), bias, scale).unwrap();
-        assert_standardised(&net.second(&h1).unwrap(), &net.norm2);
+        (net, x)
+    }
+
+    /// What the norm, and the ReLU after it, make of a hidden layer.
+    fn normed(h: &Image<f64, Cpu>, norm: &Norm<f64, Cpu>) -> [Image<f64, Cpu>; 2] {
+        let (mut y, mut rectified, (bias, scale)) = (h.clone(), h.clone(), norm.bias_and_scale());
+        h.device().affine(y.data_mut(), bias, scale).unwrap();
+        h.device().affine_relu(rectified.data_mut(), bias, scale).unwrap();
+        [y, rectified]
+    }
+
+    #[test]
+    fn the_first_batch_gives_hidden_channels_mean_0_and_variance_1_before_their_relus() {
+        for edge_channel in [true, false] {
+            let (net, x) = initialized(edge_channel);
+            let assert_standardised = |y: &Image<f64, Cpu>| {
+                let (mean, variance) = y.device().channel_statistics(y.data(), y.shape().channels).unwrap();
+                let apart = mean.iter().map(|m| m.abs()).chain(variance.iter().map(|v| (v - 1.0).abs()));
+                assert!(apart.fold(0.0, f64::max) < 1e-4, "{mean:?}, {variance:?}");
+            };
+            let [y1, h1] = normed(&net.first(&x).unwrap(), &net.norm1);
+            let [y2, h2] = normed(&net.second(&h1).unwrap(), &net.norm2);
+            assert_standardised(&y1);
+            assert_standardised(&y2);
+
+            // They are the hidden layers that the network computes with.
+            let kept = net.forward_keeping(&x).unwrap().1.images;
+            for (h, kept) in [(h1, &kept[1]), (h2, &kept[2])] {
+                let (h, kept) = (h.to_host().unwrap(), kept.to_host().unwrap());
+                assert!(h.len() == kept.len() && h.iter().zip(&kept).all(|(a, b)| (a - b).abs() < 1e-12));
+            }
+        }
     }
 }

@@ -478,14 +478,38 @@ fn the_first_layer_that_loses_a_number_is_found() {
 
 #[test]
 fn the_drift_of_a_step_is_that_of_its_images_way_there_and_back() {
-    // Numbers well above 1 at the border between the levels, which drift is relative to.
-    let flow = levels("layers.1.logs", 0, 0.8);
     let (device, digits) = (Cpu::default(), data::open("digits").unwrap().train);
     let pixels = digits.gather(&[0, 1, 2]);
     let batch = Batch { levels: &pixels, labels: None, numbers: &[0, 1, 2], dequantize: Dequantize::Midpoint };
-    let step = flow.gradient(&device, &batch, Memory::Invert).unwrap().drift;
-    let shape = flow.image_shape();
-    let x = flowstone::flow::dequantize(&device, shape, 17, &pixels, 0..3, Dequantize::Midpoint).unwrap();
-    let told = flow.round_trip(x, None).unwrap().drift;
-    assert!(step > 0.0 && (step / told - 1.0).abs() < 1e-6, "{step:e} in the step, {told:e} told");
+    // Numbers well above 1 at the border between the levels, which drift is relative to; digits lost in the prior alone.
+    for (name, value) in [("layers.1.logs", 0.8), ("prior.conv.bias", 1e6)] {
+        let flow = levels(name, 0, value);
+        let step = flow.gradient(&device, &batch, Memory::Invert).unwrap().drift;
+        let shape = flow.image_shape();
+        let x = flowstone::flow::dequantize(&device, shape, 17, &pixels, 0..3, Dequantize::Midpoint).unwrap();
+        let told = flow.round_trip(x, None).unwrap().drift;
+        assert!(step > 0.0 && (step / told - 1.0).abs() < 1e-6, "{name}: {step:e} in the step, {told:e} told");
+    }
+}
+
+#[test]
+fn every_layer_is_examined_and_what_it_loses_is_counted() {
+    let examine = |place: usize, value: f64| {
+        let flow = levels("layers.6.bias", place, value);
+        let x = laws::normal_image(&Cpu::default(), 2, flow.image_shape(), 1).unwrap();
+        (flow.layer_health(x.clone(), None).unwrap(), flow.round_trip(x, None).unwrap())
+    };
+    let (layers, way) = examine(0, 0.0);
+    let paths: Vec<&str> = layers.iter().map(|layer| &*layer.path).collect();
+    let expected = ["layers.0", "layers.1", "layers.2", "layers.3", "layers.4", "layers.5", "layers.6", "prior"];
+    assert_eq!(paths, expected);
+    assert!(layers.iter().all(|layer| layer.non_finite == 0 && layer.round_trip < 1e-12), "{layers:?}");
+    assert!(way.non_finite == 0 && way.error < 1e-10, "{way:?}");
+
+    // One channel of 2×2 pixels in two images, in the output and in the input rebuilt from it; in the latents, after
+    // which no pixel comes back.
+    let (layers, way) = examine(0, f64::INFINITY);
+    let lost: Vec<usize> = layers.iter().map(|layer| layer.non_finite).collect();
+    assert_eq!(lost[..7], [0, 0, 0, 0, 0, 0, 8 + 8]);
+    assert_eq!(way.non_finite, 8 + 2 * 64);
 }

@@ -239,6 +239,22 @@ fn networks_have_their_gradients() {
 }
 
 #[test]
+fn networks_have_the_channels_that_they_tell() {
+    let (device, shape) = (Cpu::default(), ImageShape::new(1, 1, 2));
+    let (init, options) = (Initializer::new(&device, 0), ConvNetOptions { width: 4, ..Default::default() });
+    let x = laws::normal_image(&device, 1, shape, 0).unwrap();
+    let nets: [Box<dyn Net<f64, Cpu>>; 3] = [
+        Box::new(ConvNet::new(&init, (2, 3), options).unwrap()),
+        Box::new(ZeroConv::new(&init, (2, 3), true, 3.0).unwrap()),
+        Box::new(Linear::new(&init, (2, 3), 3.0).unwrap()),
+    ];
+    for net in nets {
+        assert_eq!(net.channels(), (2, 3));
+        assert_eq!(net.forward(&x).unwrap().shape(), shape.with_channels(3));
+    }
+}
+
+#[test]
 fn a_classifier_has_its_gradient() {
     check("Classifier", cases(1, 1), |case| {
         let initializer = Initializer::new(&Cpu::default(), case.seed);
