@@ -440,14 +440,8 @@ pub(super) mod cuda {
         let parts = || MemoryKernel::<E>::zeros(device, (strips * channels) as usize);
         let (mut by_bias, mut by_logs) = (parts()?, parts()?);
         let grid = elements(strips * channels);
-        let sums = (y, g, scale, n, channels, strips, i32::from(relu), &mut by_bias, &mut by_logs);
-        launch!(
-            E,
-            &card,
-            affine_gradient,
-            grid,
-            (sums.0, sums.1, sums.2, sums.3, sums.4, sums.5, sums.6, sums.7, sums.8)
-        )?;
+        let relu = i32::from(relu);
+        launch!(E, &card, affine_gradient, grid, (y, g, scale, n, channels, strips, relu, &mut by_bias, &mut by_logs))?;
         launch!(E, &card, add_column_sums, (channels, 1), (&by_bias, strips, channels, 1.0, d_bias, 0u32))?;
         launch!(E, &card, add_column_sums, (channels, 1), (&by_logs, strips, channels, factor, d_logs, 0u32))
     }
