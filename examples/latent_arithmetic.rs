@@ -34,7 +34,7 @@ fn main() -> Result<()> {
     let points = encode(flow, &device, &five, None)?;
     println!("latents: {}", points.describe());
     let back = decode(flow, &device, &points, None)?;
-    println!("came back exactly: {}", back.levels == five.levels());
+    println!("came back exactly: {}", back.levels == five.levels()?.to_vec());
 
     // What makes a three an eight.
     let class = |name: &str| Attribute::named(&[name.to_owned()], &digits, usize::MAX, data::open);

@@ -23,13 +23,15 @@ const FLOW: &str = r#"Flow(
 
 /// The same images, pixel `i` being the old pixel `order[i]`.
 fn reordered(images: &Images, order: &[usize]) -> Result<Images> {
-    let levels = (0..images.len()).flat_map(|i| order.iter().map(move |&pixel| images.image(i)[pixel]));
+    let levels = images.levels()?;
+    let reorder = |image: &[u8]| order.iter().map(|&pixel| image[pixel]).collect::<Vec<u8>>();
+    let levels = levels.chunks_exact(images.pixels_per_image()).flat_map(reorder);
     Images::new(levels.collect(), images.shape(), None)
 }
 
 /// The same images, each with its grey levels turned: ink becomes paper.
 fn inverted(images: &Images) -> Result<Images> {
-    Images::new(images.levels().iter().map(|level| 16 - level).collect(), images.shape(), None)
+    Images::new(images.levels()?.iter().map(|level| 16 - level).collect(), images.shape(), None)
 }
 
 fn main() -> Result<()> {

@@ -43,7 +43,7 @@ fn main() -> Result<()> {
     let (train, test) = (draw(2000, 0)?, draw(200, 1)?);
     let classes = vec!["cross".to_owned(), "square".to_owned()];
     let data = DataSet { name: "shapes".into(), train, test, bins: 4, classes };
-    println!("fingerprint {}", data.train.fingerprint());
+    println!("fingerprint {}", data.train.fingerprint()?);
 
     let (device, registry) = (Cpu::default(), Registry::<f32, Cpu>::default());
     let file = FlowFile::parse("own_data", FLOW)?;

@@ -40,6 +40,8 @@ pub enum Purpose {
     Check = 8,
     /// Shifts and flips of training images.
     Augment = 9,
+    /// Places at which training images are cut out of larger ones.
+    Crop = 10,
 }
 
 /// Which numbers: a seed and a purpose, at a step.

@@ -34,7 +34,7 @@ pub fn run(args: &Args) -> Result<()> {
 fn evaluation<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<Evaluation> {
     let model: Model<E, D> = args.model.load(device)?;
     let (images, set) = args.data.open(&model.file)?;
-    let data = DataName { name: set.name, split: args.data.split_name().into(), fingerprint: images.fingerprint() };
+    let data = DataName { name: set.name, split: args.data.split_name().into(), fingerprint: images.fingerprint()? };
     let noise = Noise { seed: args.model.seed, draws: args.draws, importance: args.importance };
     let mut evaluation = evaluate(&model.flow, device, &images, data, noise)?;
     evaluation.weights = if model.averaged { "averaged" } else { "raw" }.into();

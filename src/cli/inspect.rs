@@ -32,7 +32,7 @@ fn inspection<D: Device<f32> + Device<f64>>(args: &Args, device: &D) -> Result<I
     let file = model.load::<f32, _>(device)?.file;
     let (all, set) = args.source.open(&file)?;
     let images = all.select(0..args.images.min(all.len()))?;
-    let name = DataName { name: set.name, split: args.source.split_name().into(), fingerprint: images.fingerprint() };
+    let name = DataName { name: set.name, split: args.source.split_name().into(), fingerprint: images.fingerprint()? };
     let registries = (&Registry::default(), &Registry::default());
     inspect(&model.model, device, registries, model.raw, (&images, name))
 }

@@ -34,13 +34,16 @@ impl Progress {
             return;
         }
         match event {
-            Event::Started { parameters, data, images: (train, validation, test), steps: (done, total) } => {
+            Event::Started { parameters, data, images: (train, validation, test), streamed, steps: (done, total) } => {
                 let parameters = grouped(parameters as u64);
                 let (train, validation, test) =
                     (grouped(train as u64), grouped(validation as u64), grouped(test as u64));
                 eprintln!(
                     "{parameters} parameters; {data}: {train} images to train on, {validation} to validate, {test} to test"
                 );
+                if streamed {
+                    eprintln!("the images are read in the background, not held in memory (`loading` in the recipe)");
+                }
                 eprintln!("steps {} to {total}, into {}", done + 1, self.folder);
                 self.total = total;
                 if std::io::stderr().is_terminal() {

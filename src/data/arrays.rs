@@ -5,14 +5,16 @@
 //! `.npz` is a ZIP archive of such files.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
-use zip::ZipArchive;
+use zip::{CompressionMethod, ZipArchive};
 
 use super::bytes::{DEFLATE_RATIO, read_rest, sides, size_of, unreadable};
+use super::rows::{Bytes, Order, Rows};
 use super::split::with_test_split;
-use super::{DataSet, Images, file_name, numbered};
+use super::{DataSet, Images, Opening, file_name, numbered};
 use crate::error::{Error, Result};
 use crate::files::open;
 
@@ -32,10 +34,32 @@ const NAMES: [[&str; 4]; 5] = [
 ///
 /// # Errors
 /// [`Error::BadFile`] where it is not such an array, or is longer or shorter than it says.
-pub fn load_npy(path: &Path) -> Result<DataSet> {
+pub fn load_npy(path: &Path, opening: &Opening) -> Result<DataSet> {
     let (file, length) = open(path)?;
-    let images = Array::read(path, BufReader::new(file), length)?.into_images(None).map_err(|e| e.of(path))?;
+    let mut reader = BufReader::new(file);
+    let header = Header::read(path, &mut reader, length)?;
+    let (count, shape) = header.images().map_err(|wrong| wrong.of(path))?;
+    let bytes = if opening.holds(header.size) {
+        Bytes::Memory(read_rest(path, reader, header.size, length, &header.says())?)
+    } else {
+        header.expect_size(path, length - header.length)?;
+        Bytes::File(Mutex::new(reader.into_inner()), header.length)
+    };
+    let images = images_of(Rows { path: path.into(), bytes, count, shape, order: Order::Interleaved }, None)?;
     with_test_split(file_name(path), &images, Vec::new())
+}
+
+/// The images of rows, held where the rows are in memory.
+pub(super) fn images_of(rows: Rows, labels: Option<Vec<u16>>) -> Result<Images> {
+    let path = rows.path.clone();
+    let images = match rows {
+        Rows { bytes: Bytes::Memory(levels), shape, order: Order::Interleaved, .. } => {
+            Images::new(levels, shape, labels)
+        }
+        Rows { bytes: Bytes::Memory(_), .. } => Images::streamed(Arc::new(rows), labels).and_then(Images::held),
+        Rows { bytes: Bytes::File(..), .. } => Images::streamed(Arc::new(rows), labels),
+    };
+    images.map_err(|error| Error::bad_file(path, error.to_string()))
 }
 
 /// Reads an archive of images, with labels if there are any, under one of the known sets of names: `x_train`, `y_train`,
@@ -44,19 +68,19 @@ pub fn load_npy(path: &Path) -> Result<DataSet> {
 ///
 /// # Errors
 /// [`Error::BadFile`] where it is no such archive, or an array in it is not what it says.
-pub fn load_npz(path: &Path) -> Result<DataSet> {
+pub fn load_npz(path: &Path, opening: &Opening) -> Result<DataSet> {
     let mut archive = Archive::open(path)?;
     let Some([train, train_labels, test, test_labels]) = NAMES.into_iter().find(|names| archive.has(names[0])) else {
         let there: Vec<&str> = archive.zip.file_names().take(20).collect();
         let known = NAMES.map(|names| names[0]).join(", ");
         return Err(Error::bad_file(path, format!("expected images under one of the names {known}; found {there:?}")));
     };
-    let (name, train) = (file_name(path), archive.images(train, train_labels)?);
+    let (name, train) = (file_name(path), archive.images(train, train_labels, opening)?);
     if !archive.has(test) {
         let classes = numbered([&train]);
         return with_test_split(name, &train, classes);
     }
-    let test = archive.images(test, test_labels)?;
+    let test = archive.images(test, test_labels, opening)?;
     if test.shape() != train.shape() || test.labels().is_some() != train.labels().is_some() {
         let reason = "training and test images must have one shape, and both have labels or neither";
         return Err(Error::bad_file(path, reason));
@@ -86,10 +110,8 @@ impl<'a> Archive<'a> {
 
     /// The array of this name; messages say which it is.
     fn array(&mut self, name: &str) -> Result<Array> {
-        let inner = self.place(name);
-        let entry = self.zip.by_name(&format!("{name}.npy"));
-        let entry = entry.map_err(|error| Error::bad_file(&inner, format!("it cannot be unpacked: {error}")))?;
-        Array::read(&inner, entry, self.length.saturating_mul(DEFLATE_RATIO))
+        let (inner, most) = (self.place(name), self.length.saturating_mul(DEFLATE_RATIO));
+        Array::read(&inner, self.entry(name)?, most)
     }
 
     /// Where an array is, for messages.
@@ -98,23 +120,56 @@ impl<'a> Archive<'a> {
     }
 
     /// Images and, where they are there, labels.
-    fn images(&mut self, name: &str, labels: &str) -> Result<Images> {
+    fn images(&mut self, name: &str, labels: &str, opening: &Opening) -> Result<Images> {
         let labels = if self.has(labels) { Some(self.labels(labels)?) } else { None };
-        self.array(name)?.into_images(labels).map_err(|wrong| wrong.of(&self.place(name)))
+        let header = self.header(name)?;
+        let (count, shape) = header.images().map_err(|wrong| wrong.of(&self.place(name)))?;
+        let bytes = self.bytes(name, &header, opening.holds(header.size))?;
+        images_of(Rows { path: self.place(name), bytes, count, shape, order: Order::Interleaved }, labels)
+    }
+
+    /// What an array says of itself.
+    pub(super) fn header(&mut self, name: &str) -> Result<Header> {
+        let (inner, most) = (self.place(name), self.length.saturating_mul(DEFLATE_RATIO));
+        Header::read(&inner, self.entry(name)?, most)
+    }
+
+    /// The values of an array: in memory, or where they are in the archive. Those that are packed cannot be read from the
+    /// middle on, and are unpacked to a temporary file.
+    pub(super) fn bytes(&mut self, name: &str, header: &Header, held: bool) -> Result<Bytes> {
+        let (path, inner, most) = (self.path, self.place(name), self.length.saturating_mul(DEFLATE_RATIO));
+        if held {
+            return self.array(name).map(|array| Bytes::Memory(array.bytes));
+        }
+        let mut entry = self.entry(name)?;
+        if entry.compression() == CompressionMethod::Stored {
+            header.expect_size(&inner, entry.size().saturating_sub(header.length))?;
+            return Ok(Bytes::File(Mutex::new(open(path)?.0), entry.data_start() + header.length));
+        }
+        header.expect_size(&inner, entry.size().min(most).saturating_sub(header.length))?;
+        let mut unpacked = tempfile::tempfile().map_err(Error::io(std::env::temp_dir()))?;
+        let mut chunk = vec![0; 1 << 20];
+        let mut found = 0;
+        loop {
+            let read = entry.read(&mut chunk).map_err(unreadable(&inner))?;
+            found += read as u64;
+            if read == 0 || found > header.length + header.size {
+                header.expect_size(&inner, found.saturating_sub(header.length))?;
+                return Ok(Bytes::File(Mutex::new(unpacked), header.length));
+            }
+            unpacked.write_all(&chunk[..read]).map_err(Error::io(std::env::temp_dir()))?;
+        }
+    }
+
+    fn entry(&mut self, name: &str) -> Result<zip::read::ZipFile<'_, BufReader<File>>> {
+        let inner = self.place(name);
+        let entry = self.zip.by_name(&format!("{name}.npy"));
+        entry.map_err(|error| Error::bad_file(inner, format!("it cannot be unpacked: {error}")))
     }
 
     /// Labels, one an image.
     pub(super) fn labels(&mut self, name: &str) -> Result<Vec<u16>> {
         self.array(name)?.into_labels().map_err(|wrong| wrong.of(&self.place(name)))
-    }
-
-    /// The length of the rows of a matrix of bytes, and the rows.
-    pub(super) fn rows_of_bytes(&mut self, name: &str) -> Result<(usize, Vec<u8>)> {
-        let Array { kind, shape, bytes } = self.array(name)?;
-        match (kind.get(1..), &shape[..]) {
-            (Some("u1"), [n, _]) if *n > 0 => Ok((bytes.len() / *n as usize, bytes)),
-            _ => Err(Error::bad_file(self.place(name), format!("expected uint8 [n, length], found {kind} {shape:?}"))),
-        }
     }
 }
 
@@ -127,17 +182,20 @@ impl Wrong {
     }
 }
 
-/// An array as it is in its file.
+/// What an array says of itself.
 #[derive(Debug)]
-struct Array {
+pub(super) struct Header {
     /// The kind of its values as NumPy writes it, such as `|u1` for uint8.
-    kind: String,
-    shape: Vec<u64>,
-    bytes: Vec<u8>,
+    pub kind: String,
+    pub shape: Vec<u64>,
+    /// The bytes of its values.
+    pub size: u64,
+    /// The bytes before them.
+    pub length: u64,
 }
 
-impl Array {
-    /// Reads an array, of which there can be at most `most` bytes.
+impl Header {
+    /// Reads a header; the file can be at most `most` bytes long.
     fn read(path: &Path, mut reader: impl Read, most: u64) -> Result<Self> {
         let wrong = |reason: &str| Error::bad_file(path, reason);
         let mut start = [0; 8];
@@ -157,34 +215,66 @@ impl Array {
             .ok()
             .and_then(parse_header)
             .ok_or_else(|| wrong("its header is not the dictionary that NumPy writes"))?;
-        let says = format!("its header says {shape:?} of {kind}");
         if fortran && shape.len() > 1 {
             return Err(Error::bad_file(path, "it is in Fortran's order: save numpy.ascontiguousarray of it"));
         }
         let value = kind.get(2..).and_then(|size| size.parse().ok()).filter(|size| (1..=64).contains(size));
         let value =
             value.ok_or_else(|| Error::bad_file(path, format!("it holds values of kind {kind}, not numbers")))?;
-        let size =
-            size_of(&shape, value).ok_or_else(|| Error::bad_file(path, format!("{says}: no file is so long")))?;
-        let bytes = read_rest(path, reader, size, most, &says)?;
-        Ok(Self { kind, shape, bytes })
+        let size = size_of(&shape, value)
+            .ok_or_else(|| Error::bad_file(path, format!("its header says {shape:?} of {kind}: no file is so long")))?;
+        Ok(Self { kind, shape, size, length: 8 + digits as u64 + length })
     }
 
-    fn into_images(self, labels: Option<Vec<u16>>) -> std::result::Result<Images, Wrong> {
-        let Self { kind, shape, bytes } = self;
+    /// What it says, for messages.
+    fn says(&self) -> String {
+        format!("its header says {:?} of {}", self.shape, self.kind)
+    }
+
+    /// Refuses another number of bytes than it says.
+    fn expect_size(&self, path: &Path, found: u64) -> Result<()> {
+        let (says, expected) = (self.says(), self.size);
+        match found {
+            _ if found < expected => {
+                Err(Error::bad_file(path, format!("cut short: {says}, {expected} bytes, and {found} are there")))
+            }
+            _ if found > expected => {
+                Err(Error::bad_file(path, format!("{says}, {expected} bytes, and more are there")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The number of images, and the shape of each.
+    fn images(&self) -> std::result::Result<(usize, [usize; 3]), Wrong> {
         let expected = "expected images, uint8 [n, height, width, channels] or [n, height, width]";
-        let wrong = || Wrong(format!("{expected}; found {kind} {shape:?}"));
-        let (count, shape) = match shape[..] {
+        let wrong = || Wrong(format!("{expected}; found {} {:?}", self.kind, self.shape));
+        let (count, shape) = match self.shape[..] {
             [n, height, width, channels] => (n, [height, width, channels]),
             [n, height, width] => (n, [height, width, 1]),
             _ => return Err(wrong()),
         };
-        if kind.get(1..) != Some("u1") || count == 0 {
+        if self.kind.get(1..) != Some("u1") || count == 0 {
             return Err(wrong());
         }
-        let shape = sides(shape).ok_or_else(wrong)?;
-        let images = Images::new(bytes, shape, labels);
-        images.map_err(|error| Wrong(error.to_string()))
+        usize::try_from(count).ok().zip(sides(shape)).ok_or_else(wrong)
+    }
+}
+
+/// An array as it is in its file.
+#[derive(Debug)]
+struct Array {
+    kind: String,
+    shape: Vec<u64>,
+    bytes: Vec<u8>,
+}
+
+impl Array {
+    /// Reads an array, of which there can be at most `most` bytes.
+    fn read(path: &Path, mut reader: impl Read, most: u64) -> Result<Self> {
+        let header = Header::read(path, &mut reader, most)?;
+        let bytes = read_rest(path, reader, header.size, most, &header.says())?;
+        Ok(Self { kind: header.kind, shape: header.shape, bytes })
     }
 
     /// Labels, from integers of any size; `[n]` or `[n, 1]`.
@@ -253,11 +343,30 @@ pub(super) mod tests {
         archive.finish().unwrap().into_inner()
     }
 
+    /// Held in memory, and read from the file, which must not differ.
     fn load(name: &str, bytes: &[u8]) -> Result<DataSet> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
-        if name.ends_with("npz") { load_npz(&path) } else { load_npy(&path) }
+        let open = |memory| {
+            let opening = Opening { memory, ..Opening::default() };
+            if name.ends_with("npz") { load_npz(&path, &opening) } else { load_npy(&path, &opening) }
+        };
+        match (open(u64::MAX), open(0)) {
+            (Ok(held), Ok(read)) => {
+                assert!(read.train.is_streamed() && !held.train.is_streamed());
+                for (held, read) in [(&held.train, &read.train), (&held.test, &read.test)] {
+                    assert_eq!(held.levels().unwrap(), read.levels().unwrap());
+                    assert_eq!((held.labels(), held.shape()), (read.labels(), read.shape()));
+                }
+                Ok(held)
+            }
+            (Err(held), Err(read)) => {
+                assert_eq!(held.to_string(), read.to_string());
+                Err(held)
+            }
+            (held, read) => panic!("held: {held:?}; read: {read:?}"),
+        }
     }
 
     fn complaint(name: &str, bytes: &[u8]) -> String {
@@ -271,7 +380,7 @@ pub(super) mod tests {
         let values: Vec<u8> = (0..120).collect();
         let colour = load("a.npy", &array("|u1", "(20, 1, 2, 3)", &values)).unwrap();
         assert_eq!((colour.train.len(), colour.test.len(), colour.train.shape()), (18, 2, [1, 2, 3]));
-        assert_eq!((colour.test.image(0), &*colour.name), (&[54, 55, 56, 57, 58, 59][..], "a"));
+        assert_eq!((&colour.test.image(0).unwrap()[..], &*colour.name), (&[54, 55, 56, 57, 58, 59][..], "a"));
         let grey = load("a.npy", &array("|u1", "(20, 2, 3)", &values)).unwrap();
         assert_eq!(grey.train.shape(), [2, 3, 1]);
     }
@@ -281,7 +390,7 @@ pub(super) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pixels.npy");
         super::super::npy::write_levels(&path, [10, 1, 2, 1], &[7; 20]).unwrap();
-        assert_eq!(load_npy(&path).unwrap().train.levels(), [7; 18]);
+        assert_eq!(load_npy(&path, &Opening::default()).unwrap().train.levels().unwrap()[..], [7; 18]);
     }
 
     #[test]
@@ -293,8 +402,8 @@ pub(super) mod tests {
             ("y_test", array(">u2", "(1, 1)", &[0, 1])),
         ]);
         let data = load("m.npz", &both).unwrap();
-        assert_eq!((data.train.levels(), data.train.labels()), (&[1, 2][..], Some(&[3, 0][..])));
-        assert_eq!((data.test.levels(), data.test.labels()), (&[9][..], Some(&[1][..])));
+        assert_eq!((&data.train.levels().unwrap()[..], data.train.labels()), (&[1, 2][..], Some(&[3, 0][..])));
+        assert_eq!((&data.test.levels().unwrap()[..], data.test.labels()), (&[9][..], Some(&[1][..])));
         assert_eq!(data.classes.len(), 4);
         let one = load("m.npz", &npz(&[("arr_0", array("|u1", "(10, 1, 1)", &[5; 10]))])).unwrap();
         assert_eq!((one.train.len(), one.test.len(), one.train.labels()), (9, 1, None));
@@ -320,7 +429,6 @@ pub(super) mod tests {
             (array("|u1", "(60,)", &[0; 60]), "expected images, uint8"),
             (array("|u1", "(0, 1, 1)", &[]), "expected images, uint8"),
             (array("|u1", "(9, 0, 1)", &[]), "expected images, uint8"),
-            (array("|u1", "(9, 1, 1)", &[0; 9]), "a has 9 images"),
         ] {
             let error = load("a.npy", &bytes).unwrap_err();
             assert!(error.is_input() && error.to_string().contains(words), "{words}: {error}");

@@ -118,7 +118,7 @@ mod tests {
         let data = load(folder().path()).unwrap();
         assert_eq!((data.train.len(), data.test.len(), data.train.shape()), (10, 1, [32, 32, 3]));
         assert_eq!(data.train.labels_of(&[0, 1, 2, 9]), Some(vec![0, 9, 1, 9]));
-        assert_eq!(data.train.image(0)[..6], [10, 20, 30, 11, 21, 31]);
+        assert_eq!(data.train.image(0).unwrap()[..6], [10, 20, 30, 11, 21, 31]);
         assert_eq!(data.classes[3], "cat");
     }
 

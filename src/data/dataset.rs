@@ -1,144 +1,11 @@
-//! Images in memory, and the splits of a data set.
+//! A data set: its splits, and the sizes and grey levels that a flow wants.
 
+use super::Images;
+use super::preparation::Preparation;
 use crate::error::{Error, Result};
-use crate::files::fingerprint;
-
-/// Images of one size, as integer grey levels, perhaps with a class each.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Images {
-    levels: Vec<u8>,
-    shape: [usize; 3],
-    labels: Option<Vec<u16>>,
-}
-
-impl Images {
-    /// Images from `levels` of shape `[n, height, width, channels]`, row major, and `n` labels if there are any.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] where a side is zero, or the numbers of levels and labels do not fit `[height, width, channels]`.
-    pub fn new(levels: Vec<u8>, shape: [usize; 3], labels: Option<Vec<u16>>) -> Result<Self> {
-        let refuse = |expected: String, found: String| Error::Shape { layer: "images".into(), expected, found };
-        let pixels: usize = shape.iter().product();
-        if pixels == 0 {
-            return Err(refuse("sides of at least 1".into(), format!("{shape:?}")));
-        }
-        if !levels.len().is_multiple_of(pixels) {
-            return Err(refuse(format!("whole images of {pixels} levels"), format!("{} levels", levels.len())));
-        }
-        let count = levels.len() / pixels;
-        match &labels {
-            Some(labels) if labels.len() != count => {
-                Err(refuse(format!("{count} labels, one an image"), format!("{} labels", labels.len())))
-            }
-            _ => Ok(Self { levels, shape, labels }),
-        }
-    }
-
-    /// The number of images.
-    pub fn len(&self) -> usize {
-        self.levels.len() / self.pixels_per_image()
-    }
-
-    /// Whether there is no image.
-    pub fn is_empty(&self) -> bool {
-        self.levels.is_empty()
-    }
-
-    /// `[height, width, channels]` of each image.
-    pub fn shape(&self) -> [usize; 3] {
-        self.shape
-    }
-
-    /// The number of levels in an image: height × width × channels, its dimensions in bits/dim.
-    pub fn pixels_per_image(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// All levels, `[n, height, width, channels]`, row major.
-    pub fn levels(&self) -> &[u8] {
-        &self.levels
-    }
-
-    /// The levels of image `i`, `[height, width, channels]`.
-    ///
-    /// # Panics
-    /// As a slice does, where there is no image `i`.
-    pub fn image(&self, i: usize) -> &[u8] {
-        let pixels = self.pixels_per_image();
-        &self.levels[i * pixels..(i + 1) * pixels]
-    }
-
-    /// The class of each image; `None` where images have none.
-    pub fn labels(&self) -> Option<&[u16]> {
-        self.labels.as_deref()
-    }
-
-    /// The class of image `i`; `None` where images have none, or there is no such image.
-    pub fn label(&self, i: usize) -> Option<usize> {
-        self.labels.as_ref()?.get(i).map(|&label| label.into())
-    }
-
-    /// The levels of these images one after the other, in this order.
-    ///
-    /// # Panics
-    /// As a slice does, where an index is out of range; [`Images::select`] reports it.
-    pub fn gather(&self, indices: &[usize]) -> Vec<u8> {
-        let mut levels = Vec::with_capacity(indices.len() * self.pixels_per_image());
-        for &i in indices {
-            levels.extend_from_slice(self.image(i));
-        }
-        levels
-    }
-
-    /// The classes of these images, in this order; `None` where images have none, or an index is out of range.
-    pub fn labels_of(&self, indices: &[usize]) -> Option<Vec<usize>> {
-        indices.iter().map(|&i| self.label(i)).collect()
-    }
-
-    /// A copy of these images, in this order, with their labels.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] for an index that is out of range.
-    pub fn select(&self, indices: impl IntoIterator<Item = usize>) -> Result<Self> {
-        let indices: Vec<usize> = indices.into_iter().collect();
-        if let Some(i) = indices.iter().find(|&&i| i >= self.len()) {
-            return Err(Error::Usage(format!("there is no image {i}: there are {}, counted from 0", self.len())));
-        }
-        let labels = self.labels.as_ref().map(|labels| indices.iter().map(|&i| labels[i]).collect());
-        Ok(Self { levels: self.gather(&indices), shape: self.shape, labels })
-    }
-
-    /// These images and then those of another set; with labels if both have them.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] where they are not of one size.
-    pub fn followed_by(&self, others: &Self) -> Result<Self> {
-        if self.shape != others.shape {
-            let (expected, found) = (format!("{:?}", self.shape), format!("{:?}", others.shape));
-            return Err(Error::Shape { layer: "images".into(), expected, found });
-        }
-        let labels = self.labels.as_ref().zip(others.labels.as_ref()).map(|(a, b)| [a.as_slice(), b].concat());
-        Self::new([self.levels(), others.levels()].concat(), self.shape, labels)
-    }
-
-    /// Sixteen hexadecimal digits (FNV-1a of shape, labels and levels) that tell one set of images from another.
-    pub fn fingerprint(&self) -> String {
-        let shape = self.shape.iter().flat_map(|&side| (side as u64).to_le_bytes());
-        let labels = self.labels.iter().flatten().flat_map(|label| label.to_le_bytes());
-        let bytes = shape.chain([self.labels.is_some().into()]).chain(labels).chain(self.levels.iter().copied());
-        fingerprint(bytes)
-    }
-
-    /// Takes the images from `at` on away, as a second set.
-    fn split_off(&mut self, at: usize) -> Self {
-        let levels = self.levels.split_off(at * self.pixels_per_image());
-        let labels = self.labels.as_mut().map(|labels| labels.split_off(at));
-        Self { levels, shape: self.shape, labels }
-    }
-}
 
 /// A data set: its two official splits, and what their levels and labels mean.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DataSet {
     /// What it is called, such as `cifar10`.
     pub name: String,
@@ -157,7 +24,7 @@ impl DataSet {
     ///
     /// # Errors
     /// [`Error::Usage`] unless `bins` is what the data set has, or a smaller power of two where it has 256.
-    pub fn with_bins(mut self, bins: u32) -> Result<Self> {
+    pub fn with_bins(self, bins: u32) -> Result<Self> {
         if bins == self.bins {
             return Ok(self);
         }
@@ -168,12 +35,10 @@ impl DataSet {
                 self.name, self.bins
             )));
         }
-        let dropped_bits = 8 - bins.trailing_zeros();
-        for level in self.train.levels.iter_mut().chain(&mut self.test.levels) {
-            *level >>= dropped_bits;
-        }
-        self.bins = bins;
-        Ok(self)
+        let name = self.name.clone();
+        let mut fewer = self.prepared(name, Preparation::DropBits(8 - bins.trailing_zeros()))?;
+        fewer.bins = bins;
+        Ok(fewer)
     }
 
     /// Takes the last `n` training images away, to validate on: the same ones every time.
@@ -181,14 +46,99 @@ impl DataSet {
     /// # Errors
     /// [`Error::Usage`] where that leaves nothing to train on.
     pub fn hold_out(&mut self, n: usize) -> Result<Images> {
-        match self.train.len().checked_sub(n) {
-            None | Some(0) => Err(Error::Usage(format!(
-                "cannot hold out {n} images for validation: {} has {} training images",
+        let count = self.train.len();
+        match count.checked_sub(n) {
+            _ if count == 0 => Err(Error::Usage(format!(
+                "{} has {} images and no test split of its own: so few are all to test on. To train takes at least {}, of \
+                 which every tenth is held out",
                 self.name,
-                self.train.len()
+                self.test.len(),
+                super::split::ONE_IN,
             ))),
-            Some(rest) => Ok(self.train.split_off(rest)),
+            None | Some(0) => Err(Error::Usage(format!(
+                "cannot hold out {n} images for validation: {} has {count} training images",
+                self.name
+            ))),
+            Some(rest) => self.train.split_off(rest),
         }
+    }
+}
+
+impl DataSet {
+    /// The same images with each side divided by a whole factor: a level becomes the mean over a square of
+    /// `factor × factor`, rounded to the nearest level, halves up. Another name and another fingerprint tell them apart.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where a side does not divide by `factor`.
+    pub fn shrunk(self, factor: usize) -> Result<Self> {
+        if factor == 1 {
+            return Ok(self);
+        }
+        for [height, width, _] in [self.train.shape(), self.test.shape()] {
+            let divides = |factor: &usize| height.is_multiple_of(*factor) && width.is_multiple_of(*factor);
+            if factor == 0 || !divides(&factor) {
+                let others: Vec<String> = (2..=height.min(width)).filter(divides).map(|n| n.to_string()).collect();
+                let others = if others.is_empty() { "none".into() } else { others.join(", ") };
+                return Err(Error::Usage(format!(
+                    "cannot shrink {} by {factor}: its images of {height}×{width} do not divide by it; factors that \
+                     do: {others}",
+                    self.name
+                )));
+            }
+        }
+        let name = format!("{} shrunk by {factor}", self.name);
+        self.prepared(name, Preparation::Shrink(factor))
+    }
+
+    /// The same images within a border of level 0, evenly around them, so that they are `[height, width]`; where that
+    /// cannot be even, the border is a pixel wider below and to the right.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where an image is larger than that.
+    pub fn padded(self, size: [usize; 2]) -> Result<Self> {
+        self.resized(size, "pad", "padded", |found, wanted| found <= wanted)
+    }
+
+    /// The middle of the same images, `[height, width]`; where that cannot be even, a pixel more is cut off below and to
+    /// the right.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where an image is smaller than that.
+    pub fn cropped(self, size: [usize; 2]) -> Result<Self> {
+        self.resized(size, "crop", "cropped", |found, wanted| found >= wanted)
+    }
+
+    /// Windows of `[height, width]` in the same images, cut when they are read: in the middle, or at the places that
+    /// [`Images::gather_at`] is given.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where an image is smaller than that.
+    pub fn windowed(mut self, size: [usize; 2]) -> Result<Self> {
+        (self.train, self.test) = (self.train.reread()?, self.test.reread()?);
+        self.resized(size, "crop", "cropped at random", |found, wanted| found >= wanted)
+    }
+
+    fn resized(self, size: [usize; 2], verb: &str, done: &str, fits: fn(usize, usize) -> bool) -> Result<Self> {
+        let (name, [wanted_height, wanted_width]) = (&self.name, size);
+        for [height, width, _] in [self.test.shape(), self.train.shape()] {
+            if !fits(height, wanted_height) || !fits(width, wanted_width) {
+                let message = format!("cannot {verb} {name} from {height}×{width} to {wanted_height}×{wanted_width}");
+                return Err(Error::Usage(message));
+            }
+        }
+        let [height, width, _] = self.train.shape();
+        if [height, width] == size {
+            return Ok(self);
+        }
+        let name = format!("{name} {done} from {height}×{width} to {wanted_height}×{wanted_width}");
+        self.prepared(name, Preparation::Resize(size))
+    }
+
+    /// Every image prepared, under a name of its own.
+    fn prepared(mut self, name: String, preparation: Preparation) -> Result<Self> {
+        self.train = self.train.prepared(preparation)?;
+        self.test = self.test.prepared(preparation)?;
+        Ok(Self { name, ..self })
     }
 }
 
@@ -196,53 +146,9 @@ impl DataSet {
 mod tests {
     use super::*;
 
-    fn images() -> Images {
-        Images::new((0..24).collect(), [2, 1, 3], Some(vec![5, 6, 7, 8])).unwrap()
-    }
-
     fn data() -> DataSet {
         let all = Images::new((0..=255).collect(), [4, 4, 1], None).unwrap();
         DataSet { name: "ramp".into(), train: all.clone(), test: all, bins: 256, classes: vec![] }
-    }
-
-    #[test]
-    fn lengths_that_do_not_fit_are_refused() {
-        assert!(Images::new(vec![0; 23], [2, 1, 3], None).is_err());
-        assert!(Images::new(vec![], [2, 0, 3], None).is_err());
-        let error = Images::new(vec![0; 24], [2, 1, 3], Some(vec![1])).unwrap_err();
-        assert_eq!(error.to_string(), "images: expected 4 labels, one an image, found 1 labels");
-    }
-
-    #[test]
-    fn gathered_images_come_in_the_order_asked_for() {
-        let images = images();
-        assert_eq!((images.len(), images.pixels_per_image()), (4, 6));
-        assert_eq!(images.gather(&[3, 0]), [18, 19, 20, 21, 22, 23, 0, 1, 2, 3, 4, 5]);
-        assert_eq!(images.labels_of(&[3, 0]), Some(vec![8, 5]));
-        assert_eq!((images.label(1), images.label(4)), (Some(6), None));
-        let two = images.select([3, 0]).unwrap();
-        assert_eq!((two.image(0), two.label(1)), (images.image(3), Some(5)));
-        let five = images.followed_by(&images.select([0]).unwrap()).unwrap();
-        assert_eq!((five.len(), five.image(4), five.label(4)), (5, images.image(0), Some(5)));
-        assert!(images.followed_by(&Images::new(vec![0], [1, 1, 1], None).unwrap()).is_err());
-        assert!(images.select(3..5).unwrap_err().to_string().contains("no image 4"));
-    }
-
-    #[test]
-    fn a_fingerprint_tells_levels_labels_and_shapes_apart() {
-        let of = |levels: Vec<u8>, shape, labels| Images::new(levels, shape, labels).unwrap().fingerprint();
-        let prints = [
-            of(vec![1, 2], [1, 2, 1], None),
-            of(vec![2, 1], [1, 2, 1], None),
-            of(vec![1, 2], [2, 1, 1], None),
-            of(vec![1, 2], [1, 2, 1], Some(vec![0])),
-            of(vec![1, 2], [1, 2, 1], Some(vec![1])),
-        ];
-        for (i, print) in prints.iter().enumerate() {
-            assert_eq!(print.len(), 16);
-            assert!(!prints[..i].contains(print));
-        }
-        assert_eq!(prints[0], of(vec![1, 2], [1, 2, 1], None));
     }
 
     #[test]
@@ -250,8 +156,8 @@ mod tests {
         let data = data().with_bins(32).unwrap();
         assert_eq!(data.bins, 32);
         let expected: Vec<u8> = (0..=255u8).map(|level| level / 8).collect();
-        assert_eq!(data.train.levels(), expected);
-        assert_eq!(data.test.levels(), expected);
+        assert_eq!(data.train.levels().unwrap(), expected);
+        assert_eq!(data.test.levels().unwrap(), expected);
     }
 
     #[test]
@@ -269,8 +175,71 @@ mod tests {
         let mut held = data();
         let validation = held.hold_out(3).unwrap();
         assert_eq!((held.train.len(), validation.len()), (13, 3));
-        assert_eq!(validation.image(0), data().train.image(13));
+        assert_eq!(validation.image(0).unwrap(), data().train.image(13).unwrap());
         assert!(held.hold_out(13).is_err());
         assert!(held.hold_out(0).unwrap().is_empty());
+    }
+
+    fn squares(levels: Vec<u8>, shape: [usize; 3]) -> DataSet {
+        let labels = Some((0..levels.len() / shape.iter().product::<usize>()).map(|i| i as u16).collect());
+        let images = Images::new(levels, shape, labels).unwrap();
+        DataSet { name: "squares".into(), train: images.clone(), test: images, bins: 256, classes: vec![] }
+    }
+
+    #[test]
+    fn a_shrunk_level_is_the_mean_of_its_square_rounded() {
+        let square = [[0, 9, 1, 8], [1, 7, 0, 8], [255, 0, 255, 1], [254, 0, 255, 0]].concat();
+        let shrunk = squares([square.clone(), square].concat(), [4, 2, 2]).shrunk(2).unwrap();
+        assert_eq!(shrunk.train.shape(), [2, 1, 2]);
+        assert_eq!(shrunk.train.image(1).unwrap()[..], [1, 8, 255, 0], "means 0.5, 8, 254.75 and 0.25");
+        assert_eq!((shrunk.train.len(), shrunk.train.label(1)), (2, Some(1)));
+        assert_eq!(shrunk.test, shrunk.train);
+    }
+
+    #[test]
+    fn shrinking_twice_by_two_is_within_a_level_of_shrinking_by_four() {
+        let ramp = || squares((0..64).map(|i| (i * 37 % 256) as u8).collect(), [8, 8, 1]);
+        let (twice, once) = (ramp().shrunk(2).unwrap().shrunk(2).unwrap(), ramp().shrunk(4).unwrap());
+        let (twice, once) = (twice.train.levels().unwrap(), once.train.levels().unwrap());
+        assert!(twice.iter().zip(once.iter()).all(|(a, b)| a.abs_diff(*b) <= 1));
+    }
+
+    #[test]
+    fn shrunk_data_have_a_name_and_a_fingerprint_of_their_own() {
+        let flat = || squares(vec![7; 16], [4, 4, 1]);
+        let shrunk = flat().shrunk(2).unwrap();
+        assert_eq!(shrunk.name, "squares shrunk by 2");
+        assert_ne!(shrunk.train.fingerprint().unwrap(), flat().train.fingerprint().unwrap());
+        assert_eq!(flat().shrunk(1).unwrap(), flat());
+    }
+
+    #[test]
+    fn a_border_goes_around_images_and_cropping_takes_it_away() {
+        let small = || squares((1..=12).collect(), [2, 3, 2]);
+        let padded = small().padded([5, 5]).unwrap();
+        assert_eq!(padded.name, "squares padded from 2×3 to 5×5");
+        let row = |of: [u8; 6]| [&[0, 0][..], &of, &[0, 0]].concat();
+        let around = [vec![0; 10], row([1, 2, 3, 4, 5, 6]), row([7, 8, 9, 10, 11, 12]), vec![0; 20]].concat();
+        assert_eq!(padded.train.image(0).unwrap(), around);
+        let again = padded.cropped([2, 3]).unwrap();
+        assert_eq!(again.train, small().train);
+        assert_eq!(again.name, "squares padded from 2×3 to 5×5 cropped from 5×5 to 2×3");
+        assert_eq!(small().padded([2, 3]).unwrap(), small());
+    }
+
+    #[test]
+    fn what_is_too_large_to_pad_or_too_small_to_crop_is_refused() {
+        let small = || squares(vec![0; 12], [2, 3, 2]);
+        assert!(small().padded([4, 2]).unwrap_err().to_string().contains("cannot pad squares from 2×3 to 4×2"));
+        assert!(small().cropped([1, 4]).unwrap_err().to_string().contains("cannot crop squares from 2×3 to 1×4"));
+    }
+
+    #[test]
+    fn factors_that_do_not_divide_are_refused_with_those_that_do() {
+        for factor in [0, 3, 8] {
+            let message = squares(vec![0; 24], [4, 6, 1]).shrunk(factor).unwrap_err().to_string();
+            assert!(message.contains("images of 4×6") && message.ends_with("that do: 2"), "{message}");
+        }
+        assert!(squares(vec![0; 15], [5, 3, 1]).shrunk(2).unwrap_err().to_string().ends_with("none"));
     }
 }

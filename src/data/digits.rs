@@ -55,8 +55,8 @@ mod tests {
         let digits = load().unwrap();
         assert_eq!((digits.train.len(), digits.test.len()), (1437, 360));
         assert_eq!((digits.train.shape(), digits.test.shape()), ([8, 8, 1], [8, 8, 1]));
-        assert_eq!(digits.train.levels().iter().max(), Some(&16));
-        assert_eq!(digits.train.image(0)[..8], [0, 0, 5, 13, 9, 1, 0, 0]);
+        assert_eq!(digits.train.levels().unwrap().iter().max(), Some(&16));
+        assert_eq!(digits.train.image(0).unwrap()[..8], [0, 0, 5, 13, 9, 1, 0, 0]);
     }
 
     #[test]

@@ -120,7 +120,7 @@ mod tests {
     fn packed_and_plain_files_are_read_under_either_name() {
         let data = load(folder().path()).unwrap();
         assert_eq!((data.train.len(), data.train.shape(), data.test.len()), (2, [2, 3, 1], 1));
-        assert_eq!((data.train.image(1), data.train.label(1)), (&[6, 7, 8, 9, 10, 11][..], Some(4)));
+        assert_eq!((&data.train.image(1).unwrap()[..], data.train.label(1)), (&[6, 7, 8, 9, 10, 11][..], Some(4)));
         assert_eq!(data.classes, ["0", "1", "2", "3", "4"]);
     }
 

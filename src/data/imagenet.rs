@@ -7,8 +7,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::arrays::Archive;
-use super::{DataSet, Images, folder_name, numbered};
+use super::arrays::{Archive, images_of};
+use super::rows::{Order, Rows};
+use super::{DataSet, Images, Opening, folder_name, numbered};
 use crate::error::{Error, Result};
 
 const TRAIN: &str = "train_data_batch_";
@@ -18,7 +19,7 @@ const TEST: &str = "val_data.npz";
 ///
 /// # Errors
 /// [`Error::BadFile`] for a batch that is missing, damaged or of another size than the first.
-pub fn load(folder: &Path) -> Result<DataSet> {
+pub fn load(folder: &Path, opening: &Opening) -> Result<DataSet> {
     let numbers = 1..;
     let batch = |number: u32| folder.join(format!("{TRAIN}{number}.npz"));
     let batches: Vec<PathBuf> = numbers.map(batch).take_while(|path| path.exists()).collect();
@@ -26,9 +27,9 @@ pub fn load(folder: &Path) -> Result<DataSet> {
         let reason = "there is no such batch; name the folder that holds it, or an .npz file";
         return Err(Error::bad_file(batch(1), reason));
     }
-    let train = read(&batches)?;
+    let train = read(&batches, opening)?;
     let path = folder.join(TEST);
-    let test = read(std::slice::from_ref(&path))?;
+    let test = read(std::slice::from_ref(&path), opening)?;
     if test.shape() != train.shape() {
         let [height, width, _] = train.shape();
         return Err(Error::bad_file(path, format!("its images are not {height}×{width}, as those to train on are")));
@@ -37,32 +38,38 @@ pub fn load(folder: &Path) -> Result<DataSet> {
     Ok(DataSet { name: folder_name(folder), train, test, bins: 256, classes })
 }
 
-fn read(batches: &[PathBuf]) -> Result<Images> {
-    let (mut levels, mut labels, mut side) = (Vec::new(), Vec::new(), 0);
-    for path in batches {
-        let mut archive = Archive::open(path)?;
-        let (found, planes) = archive.rows_of_bytes("data")?;
-        let plane = found / 3;
-        if plane == 0 || found != 3 * plane.isqrt().pow(2) || side != 0 && side != plane.isqrt() {
+/// The images of several batches: in memory if all of them together may be.
+fn read(batches: &[PathBuf], opening: &Opening) -> Result<Images> {
+    let mut archives = batches.iter().map(|path| Archive::open(path)).collect::<Result<Vec<_>>>()?;
+    let headers = archives.iter_mut().map(|archive| archive.header("data")).collect::<Result<Vec<_>>>()?;
+    let held = opening.holds(headers.iter().map(|header| header.size).sum());
+    let (mut parts, mut side) = (Vec::new(), 0);
+    for ((path, archive), header) in batches.iter().zip(&mut archives).zip(headers) {
+        let (count, row) = match (header.kind.get(1..), &header.shape[..]) {
+            (Some("u1"), &[count, row]) if count > 0 => (count as usize, row as usize),
+            (_, shape) => {
+                let reason = format!("expected uint8 [n, length], found {} {shape:?}", header.kind);
+                return Err(Error::bad_file(path.join("data.npy"), reason));
+            }
+        };
+        let plane = row / 3;
+        if plane == 0 || row != 3 * plane.isqrt().pow(2) || side != 0 && side != plane.isqrt() {
             let expected = if side == 0 { "3 · side²".to_owned() } else { (3 * side * side).to_string() };
-            return Err(Error::bad_file(path, format!("expected rows of {expected} levels, found {found}")));
+            return Err(Error::bad_file(path, format!("expected rows of {expected} levels, found {row}")));
         }
         side = plane.isqrt();
-        levels.reserve(planes.len());
-        for image in planes.chunks_exact(found) {
-            levels.extend((0..plane).flat_map(|at| [image[at], image[plane + at], image[2 * plane + at]]));
+        let bytes = archive.bytes("data", &header, held)?;
+        let mut labels = archive.labels("labels")?;
+        for label in &mut labels {
+            *label = label
+                .checked_sub(1)
+                .filter(|label| *label < 1000)
+                .ok_or_else(|| Error::bad_file(path, format!("label {label}: labels of ImageNet are 1 to 1000")))?;
         }
-        for label in archive.labels("labels")? {
-            let counted_from_0 = label.checked_sub(1).filter(|label| *label < 1000);
-            labels
-                .push(counted_from_0.ok_or_else(|| {
-                    Error::bad_file(path, format!("label {label}: labels of ImageNet are 1 to 1000"))
-                })?);
-        }
+        let rows = Rows { path: path.clone(), bytes, count, shape: [side, side, 3], order: Order::Planes };
+        parts.push(images_of(rows, Some(labels))?);
     }
-    let wrong =
-        |error: Error| Error::bad_file(batches.last().map_or(Path::new(""), PathBuf::as_path), error.to_string());
-    Images::new(levels, [side, side, 3], Some(labels)).map_err(wrong)
+    Images::joined(parts)
 }
 
 #[cfg(test)]
@@ -92,15 +99,20 @@ mod tests {
     fn batches_are_read_by_number_channels_last() {
         let batches = [("train_data_batch_2.npz", batch(&[3])), ("train_data_batch_1.npz", batch(&[1, 2]))];
         let folder = folder(&[&batches[..], &[(TEST, batch(&[9]))]].concat());
-        let data = load(folder.path()).unwrap();
+        let data = load(folder.path(), &Opening::default()).unwrap();
+        let read = load(folder.path(), &Opening { memory: 0, ..Opening::default() }).unwrap();
+        assert!(read.train.is_streamed() && !data.train.is_streamed());
+        assert_eq!(read.train.levels().unwrap(), data.train.levels().unwrap());
+        assert_eq!((read.train.labels(), read.classes), (data.train.labels(), data.classes.clone()));
         assert_eq!((data.train.labels(), data.test.labels()), (Some(&[0, 1, 2][..]), Some(&[8][..])));
-        assert_eq!(data.train.image(2), [0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11]);
+        assert_eq!(data.train.image(2).unwrap()[..], [0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11]);
         assert_eq!(data.train.shape(), [2, 2, 3]);
     }
 
     #[test]
     fn what_is_missing_or_wrong_is_named() {
-        let complaint = |files: &[(&str, Vec<u8>)]| load(folder(files).path()).unwrap_err().to_string();
+        let complaint =
+            |files: &[(&str, Vec<u8>)]| load(folder(files).path(), &Opening::default()).unwrap_err().to_string();
         let first = |bytes| ("train_data_batch_1.npz", bytes);
         assert!(complaint(&[]).contains("train_data_batch_1.npz: there is no such batch"));
         assert!(complaint(&[first(batch(&[1]))]).contains(TEST));

@@ -1,28 +1,38 @@
 //! Images to learn from, and the random numbers that go with them.
 //!
-//! [`open`] reads a data set by name into a [`DataSet`]: integer grey levels in memory, never floats. The flow's own
+//! [`open`] reads a data set by name into a [`DataSet`]: integer grey levels, never floats, in memory or, where they are
+//! many, read from their files when they are asked for. The flow's own
 //! preparation (dequantisation, centring) is drawn from [`crate::noise`], whose numbers depend on a key, an image and a
 //! position alone, so that a run is the same for any number of threads, shards or devices.
 //!
 //! Files are not trusted: one that is cut short, or says what it does not hold, is one error that names it, and no
 //! memory is taken on a header's word.
 
+mod ahead;
 mod arrays;
 mod augment;
 mod bytes;
 pub mod cifar10;
 mod dataset;
 pub mod digits;
-mod fit;
 mod idx;
 mod imagenet;
+mod images;
 pub mod npy;
+mod opening;
 mod pictures;
+mod preparation;
+mod rows;
+mod source;
 mod split;
 
 pub use crate::noise::permutation;
+pub use ahead::Ahead;
 pub use augment::{Augment, Change};
-pub use dataset::{DataSet, Images};
+pub use dataset::DataSet;
+pub use images::Images;
+pub use opening::{Cut, Opening};
+pub use source::{Place, Source};
 
 use std::path::{Path, PathBuf};
 
@@ -38,20 +48,20 @@ const KNOWN: [(&str, &str); 6] = [
     ("npz:FILE", "such arrays with labels; or a folder of downsampled ImageNet"),
 ];
 
-/// Reads the data set that `source` names, such as `digits` or `cifar10:DIR`.
+/// Reads the data set that `source` names, such as `digits` or `cifar10:DIR`, as it is in its files.
 ///
 /// # Errors
 /// [`Error::Usage`] for a name that is not known, with the nearest one that is, or for a place missing or needless;
 /// whatever the data set's own reader reports otherwise.
 pub fn open(source: &str) -> Result<DataSet> {
-    open_as(source, None)
+    open_as(source, &Opening::default())
 }
 
-/// The same, with pictures of any size brought to `shape`, `[height, width, channels]`. Data that have a size keep it.
+/// The same, in the way that `opening` says.
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_as(source: &str, shape: Option<[usize; 3]>) -> Result<DataSet> {
+pub fn open_as(source: &str, opening: &Opening) -> Result<DataSet> {
     let (name, place) = match source.split_once(':') {
         Some((name, place)) => (name, Some(Path::new(place))),
         None => (source, None),
@@ -61,10 +71,10 @@ pub fn open_as(source: &str, shape: Option<[usize; 3]>) -> Result<DataSet> {
         ("digits", _) => Err(Error::Usage(format!("data '{source}': digits are built in; write 'digits' alone"))),
         ("cifar10", Some(folder)) => cifar10::load(folder),
         ("idx", Some(folder)) => idx::load(folder),
-        ("images", Some(folder)) => pictures::load(folder, shape),
-        ("npy", Some(file)) => arrays::load_npy(file),
-        ("npz", Some(folder)) if folder.is_dir() => imagenet::load(folder),
-        ("npz", Some(file)) => arrays::load_npz(file),
+        ("images", Some(folder)) => pictures::load(folder, opening),
+        ("npy", Some(file)) => arrays::load_npy(file, opening),
+        ("npz", Some(folder)) if folder.is_dir() => imagenet::load(folder, opening),
+        ("npz", Some(file)) => arrays::load_npz(file, opening),
         _ => Err(unknown(source, name)),
     }
 }

@@ -1,20 +1,22 @@
 //! Folders of PNG and JPEG pictures.
 //!
-//! A picture is turned as its camera says, its shorter side is brought to the flow's size and the middle is cut out. Grey
+//! A picture is turned as its camera says, its shorter side is brought to the flow's size and the middle is cut out; or it
+//! is brought to another size and cut at random, as RealNVP does with LSUN (L. Dinh, J. Sohl-Dickstein and S. Bengio, 2017,
+//! arXiv:1605.08803, section 4.1). Grey
 //! and colour become what the flow has: grey is `0.2126 R + 0.7152 G + 0.0722 B`. Sixteen bits become eight, CMYK becomes
 //! RGB, and transparency is ignored. A picture of the flow's size is read as it is; a smaller one is refused, since
 //! enlarging makes pixels that say nothing.
 
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
-use rayon::prelude::*;
 
 use super::bytes::{DEFLATE_RATIO, reserve};
 use super::split::train_and_test;
-use super::{DataSet, Images, folder_name};
+use super::{Cut, DataSet, Images, Opening, Place, Source, folder_name};
 use crate::error::{Error, Result};
 use crate::files::open;
 
@@ -30,8 +32,8 @@ const PIXELS_IN_A_BYTE: u64 = 8 * DEFLATE_RATIO;
 /// Folders within folders; more are taken for a loop of links.
 const DEEPEST: usize = 8;
 
-/// Reads the pictures of `folder` as images of `shape`, `[height, width, channels]`, or of the size and colours of the
-/// first one. Sub-folders are classes, in the order of their names. Where there are sub-folders `train` and `test` (or
+/// Opens the pictures of `folder` as images of the shape that is asked for, or of the size and colours of the first one:
+/// decoded now, or when they are asked for where they take more memory than they may. Sub-folders are classes, in the order of their names. Where there are sub-folders `train` and `test` (or
 /// `valid`, `validation`, `val`; or `train_32x32` and so on) these are the splits; otherwise every tenth picture, by class
 /// and name, is to test on. In each split the classes take turns.
 ///
@@ -39,11 +41,16 @@ const DEEPEST: usize = 8;
 /// [`Error::BadFile`] for a folder without pictures, a class without pictures, pictures both beside and in classes, a
 /// picture that cannot be decoded or is too small, or splits whose classes differ; [`Error::Usage`] for a number of
 /// channels other than 1 and 3; [`Error::Io`] for what cannot be read.
-pub fn load(folder: &Path, shape: Option<[usize; 3]>) -> Result<DataSet> {
+pub fn load(folder: &Path, opening: &Opening) -> Result<DataSet> {
     let (train, test) = splits(folder)?;
-    let shape = shape.map_or_else(|| train.first_shape(), Ok)?;
-    let (train_images, test) = (train.images(shape)?, test.images(shape)?);
-    Ok(DataSet { name: folder_name(folder), train: train_images, test, bins: 256, classes: train.classes })
+    let first = if train.paths.is_empty() { &test } else { &train };
+    let shape = opening.shape.map_or_else(|| first.first_shape(), Ok)?;
+    if shape[2] != 1 && shape[2] != 3 {
+        let asked = shape[2];
+        return Err(Error::Usage(format!("pictures have 1 channel (grey) or 3 (colour), and {asked} are asked for")));
+    }
+    let (name, classes) = (folder_name(folder), train.classes.clone());
+    Ok(DataSet { name, train: train.images(shape, opening)?, test: test.images(shape, opening)?, bins: 256, classes })
 }
 
 /// The files of the pictures that [`load`] reads, to train on and to test on, in the same order.
@@ -74,7 +81,7 @@ fn splits(folder: &Path) -> Result<(List, List)> {
         }
         _ => {
             let all = List::read(folder)?;
-            let (train, test) = train_and_test(&folder_name(folder), all.paths.len())?;
+            let (train, test) = train_and_test(all.paths.len());
             (all.select(&train), all.select(&test))
         }
     };
@@ -148,32 +155,39 @@ impl List {
         Ok([picture.height() as usize, picture.width() as usize, channels])
     }
 
-    /// All pictures, decoded on all threads. Of several errors it is that of the first picture.
-    fn images(&self, shape: [usize; 3]) -> Result<Images> {
-        if shape[2] != 1 && shape[2] != 3 {
-            return Err(Error::Usage(format!(
-                "pictures have 1 channel (grey) or 3 (colour), and {} are asked for",
-                shape[2]
-            )));
+    /// All pictures; those that are held are decoded now, on all threads. Of several errors it is that of the first one.
+    fn images(self, shape: [usize; 3], opening: &Opening) -> Result<Images> {
+        let bytes = shape.iter().product::<usize>() as u64 * self.paths.len() as u64;
+        let held = opening.cut == Cut::Middle && opening.holds(bytes);
+        if let (Some(first), true) = (self.paths.first(), held) {
+            reserve(first, &mut Vec::new(), bytes)?;
         }
-        let pixels = shape.iter().product::<usize>();
-        let mut levels = Vec::new();
-        if let Some(first) = self.paths.first() {
-            reserve(first, &mut levels, pixels as u64 * self.paths.len() as u64)?;
-        }
-        levels.resize(pixels * self.paths.len(), 0);
-        let read = |(levels, path): (&mut [u8], &PathBuf)| match fitted(path, shape) {
-            Ok(picture) => {
-                levels.copy_from_slice(&picture);
-                None
-            }
-            Err(error) => Some(error),
-        };
-        let failure = levels.par_chunks_exact_mut(pixels.max(1)).zip(&self.paths).find_map_first(read);
-        match failure {
-            Some(error) => Err(error),
-            None => Images::new(levels, shape, Some(self.labels.clone()).filter(|labels| !labels.is_empty())),
-        }
+        let labels = Some(self.labels).filter(|labels| !labels.is_empty());
+        let pictures = Pictures { paths: self.paths, shape, cut: opening.cut };
+        let images = Images::streamed(Arc::new(pictures), labels)?;
+        if held { images.held() } else { Ok(images) }
+    }
+}
+
+/// The files of pictures, and what is made of them.
+#[derive(Debug)]
+struct Pictures {
+    paths: Vec<PathBuf>,
+    shape: [usize; 3],
+    cut: Cut,
+}
+
+impl Source for Pictures {
+    fn count(&self) -> usize {
+        self.paths.len()
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    fn read(&self, i: usize, place: Place) -> Result<Vec<u8>> {
+        fitted(&self.paths[i], self.shape, self.cut, place)
     }
 }
 
@@ -233,15 +247,41 @@ fn decode(path: &Path) -> Result<DynamicImage> {
 }
 
 /// The levels of a picture, `[height, width, channels]`.
-fn fitted(path: &Path, [height, width, channels]: [usize; 3]) -> Result<Vec<u8>> {
+fn fitted(path: &Path, [height, width, channels]: [usize; 3], cut: Cut, place: Place) -> Result<Vec<u8>> {
     let mut picture = decode(path)?;
-    let found = (picture.height() as usize, picture.width() as usize);
-    if found.0 < height || found.1 < width {
-        let reason = format!("it is {}×{}, smaller than the {height}×{width} that are asked for", found.0, found.1);
+    let size = |picture: &DynamicImage| [picture.height() as usize, picture.width() as usize];
+    let mut found = size(&picture);
+    let shorter = match cut {
+        Cut::Window { shorter_side: Some(side) } => [side; 2],
+        _ => [height, width],
+    };
+    if found[0] < shorter[0] || found[1] < shorter[1] {
+        let ([found, across], [height, width]) = (found, shorter);
+        let reason = format!("it is {found}×{across}, smaller than the {height}×{width} that are asked for");
         return Err(Error::bad_file(path, reason));
     }
-    if found != (height, width) {
-        picture = picture.resize_to_fill(width as u32, height as u32, FilterType::Triangle);
+    match cut {
+        Cut::Middle if found != [height, width] => {
+            picture = picture.resize_to_fill(width as u32, height as u32, FilterType::Triangle);
+        }
+        Cut::Window { shorter_side: Some(side) } if found[0].min(found[1]) != side => {
+            // Rounded to the nearest, and the shorter side exact.
+            let scaled = found.map(|other| (other * side + found[0].min(found[1]) / 2) / found[0].min(found[1]));
+            picture = picture.resize_exact(scaled[1] as u32, scaled[0] as u32, FilterType::Triangle);
+        }
+        Cut::Middle | Cut::Window { .. } => {}
+    }
+    found = size(&picture);
+    if found[0] < height || found[1] < width {
+        let ([found, across], side) = (found, shorter[0]);
+        let reason = format!(
+            "with a shorter side of {side} it is {found}×{across}, smaller than the {height}×{width} that are cut out"
+        );
+        return Err(Error::bad_file(path, reason));
+    }
+    if found != [height, width] {
+        let [top, left] = place.corner(found, [height, width]);
+        picture = picture.crop_imm(left as u32, top as u32, width as u32, height as u32);
     }
     Ok(if channels == 1 { picture.into_luma8().into_raw() } else { picture.into_rgb8().into_raw() })
 }
@@ -272,8 +312,12 @@ mod tests {
         picture.save(path).unwrap();
     }
 
+    fn exactly(shape: [usize; 3]) -> Opening {
+        Opening { shape: Some(shape), ..Opening::default() }
+    }
+
     fn complaint(folder: &TempDir, shape: [usize; 3]) -> String {
-        let error = load(folder.path(), Some(shape)).unwrap_err();
+        let error = load(folder.path(), &exactly(shape)).unwrap_err();
         assert!(error.is_input(), "{error}");
         error.to_string()
     }
@@ -285,26 +329,72 @@ mod tests {
         let folder = folder(&TEN);
         fs::write(folder.path().join("notes.txt"), "not a picture").unwrap();
         fs::write(folder.path().join(".hidden.png"), "not a picture").unwrap();
-        let data = load(folder.path(), Some([2, 4, 3])).unwrap();
+        let data = load(folder.path(), &exactly([2, 4, 3])).unwrap();
         assert_eq!((data.train.len(), data.test.len(), data.train.labels()), (9, 1, None));
-        assert_eq!(data.train.image(6), picture(6, 4, 2).into_raw());
-        assert_eq!(data.test.image(0), picture(9, 4, 2).into_raw());
-        assert_eq!(load(folder.path(), None).unwrap(), data, "the first picture says the size");
+        assert_eq!(data.train.image(6).unwrap(), picture(6, 4, 2).into_raw());
+        assert_eq!(data.test.image(0).unwrap(), picture(9, 4, 2).into_raw());
+        assert_eq!(load(folder.path(), &Opening::default()).unwrap(), data, "the first picture says the size");
         let (train, test) = files(folder.path()).unwrap();
         assert_eq!((train[6].file_name(), test), (Some("6.PNG".as_ref()), vec![folder.path().join("9.png")]));
     }
 
     #[test]
+    fn of_few_pictures_all_are_to_test_on() {
+        let folder = folder(&TEN[..3]);
+        let data = load(folder.path(), &Opening::default()).unwrap();
+        assert_eq!((data.train.len(), data.test.len(), data.test.shape()), (0, 3, [2, 4, 3]));
+        assert_eq!(data.test.image(2).unwrap(), picture(2, 4, 2).into_raw());
+    }
+
+    #[test]
+    fn pictures_that_are_read_when_needed_are_those_that_are_held() {
+        let folder = folder(&TEN);
+        let held = load(folder.path(), &exactly([2, 2, 3])).unwrap();
+        let read = load(folder.path(), &Opening { memory: 0, ..exactly([2, 2, 3]) }).unwrap();
+        assert!(read.train.is_streamed() && !held.train.is_streamed());
+        assert_eq!(read.train.levels().unwrap(), held.train.levels().unwrap());
+        assert_eq!(read.train.fingerprint().unwrap(), held.train.fingerprint().unwrap());
+        fs::write(folder.path().join("7.png"), b"no picture").unwrap();
+        let error = read.train.gather(&[0, 7]).unwrap_err();
+        assert!(error.is_input() && error.to_string().contains("7.png: it cannot be decoded"), "{error}");
+    }
+
+    #[test]
+    fn windows_are_cut_from_pictures_brought_to_a_shorter_side() {
+        let folder = folder(&TEN);
+        for name in TEN {
+            // Twice 5×8, so that halving it by averages gives back levels of 10 · row + column.
+            save(&folder, name, &RgbImage::from_fn(16, 10, |x, y| Rgb([(y / 2 * 10 + x / 2) as u8; 3])));
+        }
+        let cut = |shorter_side| Opening { cut: Cut::Window { shorter_side }, ..exactly([4, 3, 1]) };
+        let images = load(folder.path(), &cut(Some(5))).unwrap().train;
+        let windows: Vec<Vec<u8>> = [(0, 0), (1, 5)]
+            .map(|(top, left)| (0..4).flat_map(|y| (0..3).map(move |x| ((top + y) * 10 + left + x) as u8)).collect())
+            .to_vec();
+        let near = |a: &[u8], b: &[u8]| a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 3);
+        for (corner, window) in [[0.0, 0.0], [1.0, 1.0]].into_iter().zip(windows) {
+            let found = images.gather_at(&[4], |_| Place::At(corner)).unwrap();
+            assert!(near(&found, &window), "{found:?} and {window:?}");
+        }
+        let whole = load(folder.path(), &cut(None)).unwrap().train.gather_at(&[4], |_| Place::At([0.0, 0.0])).unwrap();
+        assert_eq!(whole, [0, 0, 1, 0, 0, 1, 10, 10, 11, 10, 10, 11], "as large as it is in its file");
+        let error = load(folder.path(), &cut(Some(11))).unwrap().train.gather(&[0]).unwrap_err();
+        assert!(error.to_string().contains("it is 10×16, smaller than the 11×11"), "{error}");
+        let small = load(folder.path(), &Opening { shape: Some([6, 6, 1]), ..cut(Some(5)) }).unwrap();
+        assert!(small.train.gather(&[0]).unwrap_err().to_string().contains("it is 5×8, smaller than the 6×6"));
+    }
+
+    #[test]
     fn sub_folders_are_classes_and_splits() {
         let folder = folder(&["train/cat/a.png", "train/ant/b/c.png", "val/ant/x.png", "val/cat/y.png"]);
-        let data = load(folder.path(), Some([2, 4, 3])).unwrap();
+        let data = load(folder.path(), &exactly([2, 4, 3])).unwrap();
         assert_eq!(data.classes, ["ant", "cat"]);
-        assert_eq!((data.train.labels(), data.train.image(0)[0]), (Some(&[0, 1][..]), 1));
-        assert_eq!((data.test.labels(), data.test.image(0)[0]), (Some(&[0, 1][..]), 2));
+        assert_eq!((data.train.labels(), data.train.image(0).unwrap()[0]), (Some(&[0, 1][..]), 1));
+        assert_eq!((data.test.labels(), data.test.image(0).unwrap()[0]), (Some(&[0, 1][..]), 2));
         for (plain, size) in [("train", "train_32x32"), ("val", "valid_32x32")] {
             fs::rename(folder.path().join(plain), folder.path().join(size)).unwrap();
         }
-        assert_eq!(load(folder.path(), Some([2, 4, 3])).unwrap(), data);
+        assert_eq!(load(folder.path(), &exactly([2, 4, 3])).unwrap(), data);
         for (plain, size) in [("train", "train_32x32"), ("val", "valid_32x32")] {
             fs::rename(folder.path().join(size), folder.path().join(plain)).unwrap();
         }
@@ -333,9 +423,13 @@ mod tests {
             let wide = RgbImage::from_fn(16, 4, |x, _| if (6..10).contains(&x) { Rgb([200; 3]) } else { Rgb([9; 3]) });
             save(&folder, name, &wide);
         }
-        let data = load(folder.path(), Some([2, 2, 1])).unwrap();
-        assert_eq!(data.train.image(0), [180, 180, 180, 180].map(|_| data.train.image(0)[0]), "left and right alike");
-        assert!(data.train.image(0)[0] > 150, "{:?}", data.train.image(0));
+        let data = load(folder.path(), &exactly([2, 2, 1])).unwrap();
+        assert_eq!(
+            data.train.image(0).unwrap()[..],
+            [180, 180, 180, 180].map(|_| data.train.image(0).unwrap()[0]),
+            "left and right alike"
+        );
+        assert!(data.train.image(0).unwrap()[0] > 150, "{:?}", data.train.image(0).unwrap());
     }
 
     #[test]
@@ -348,9 +442,9 @@ mod tests {
         let mut jpeg = std::io::Cursor::new(Vec::new());
         RgbImage::from_pixel(4, 2, Rgb([77; 3])).write_to(&mut jpeg, ImageFormat::Jpeg).unwrap();
         fs::write(at("3.png"), jpeg.into_inner()).unwrap();
-        let data = load(folder.path(), Some([2, 4, 3])).unwrap();
+        let data = load(folder.path(), &exactly([2, 4, 3])).unwrap();
         for i in 0..4 {
-            assert!(data.train.image(i).iter().all(|level| level.abs_diff(77) <= 1), "{i}: {:?}", data.train.image(i));
+            assert!(data.train.image(i).unwrap().iter().all(|level| level.abs_diff(77) <= 1), "{i}");
         }
     }
 
@@ -364,10 +458,9 @@ mod tests {
         assert!(complaint(&broken, [2, 4, 3]).contains("5.png: it cannot be decoded"));
         assert!(complaint(&folder(&TEN), [3, 4, 3]).contains("0.png: it is 2×4, smaller than the 3×4"));
         assert!(complaint(&folder(&TEN), [2, 4, 4]).contains("4 are asked for"));
-        assert!(complaint(&folder(&TEN[..9]), [2, 4, 3]).contains("has 9 images"));
         assert!(complaint(&folder(&["a.png", "b/c.png"]), [2, 4, 3]).contains("a.png: a picture beside sub-folders"));
         assert!(complaint(&folder(&[]), [2, 4, 3]).contains("no PNG or JPEG"));
-        assert!(load(Path::new("nowhere"), None).unwrap_err().is_input());
+        assert!(load(Path::new("nowhere"), &Opening::default()).unwrap_err().is_input());
     }
 
     proptest::proptest! {
@@ -383,7 +476,7 @@ mod tests {
             bytes[at] = byte;
             bytes.truncate(((0.2 + cut) * length as f64) as usize);
             fs::write(&path, bytes).unwrap();
-            if let Err(error) = fitted(&path, [18, 20, 3]) {
+            if let Err(error) = fitted(&path, [18, 20, 3], Cut::Middle, Place::Middle) {
                 proptest::prop_assert!(error.is_input(), "{}", error);
             }
         }

@@ -13,13 +13,14 @@ use crate::error::{Error, Result};
 use crate::files;
 
 /// The flows that come with the program: their names and texts.
-pub const BUILT_IN: [(&str, &str); 11] = [
+pub const BUILT_IN: [(&str, &str); 12] = [
     ("digits", include_str!("../../flows/digits.ron")),
     ("fashion-mnist", include_str!("../../flows/fashion-mnist.ron")),
     ("glow-celeba-hq256", include_str!("../../flows/glow-celeba-hq256.ron")),
     ("glow-cifar10", include_str!("../../flows/glow-cifar10.ron")),
     ("glow-cifar10-additive", include_str!("../../flows/glow-cifar10-additive.ron")),
     ("glow-cifar10-classes", include_str!("../../flows/glow-cifar10-classes.ron")),
+    ("glow-cifar10-small", include_str!("../../flows/glow-cifar10-small.ron")),
     ("glow-imagenet32", include_str!("../../flows/glow-imagenet32.ron")),
     ("glow-imagenet64", include_str!("../../flows/glow-imagenet64.ron")),
     ("glow-lsun64", include_str!("../../flows/glow-lsun64.ron")),

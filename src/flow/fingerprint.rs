@@ -12,10 +12,12 @@ impl<E: Element, D: Device<E>> Model<E, D> {
     /// # Errors
     /// [`Error::Device`](crate::Error::Device) when the device fails.
     pub fn fingerprint(&self, device: &D) -> Result<String> {
-        let tensors = self.flow.tensors(device)?;
-        let bytes = tensors.iter().flat_map(|(name, (_, values))| {
-            name.bytes().chain(values.iter().flat_map(|value| value.as_f64().to_le_bytes()))
-        });
-        Ok(files::fingerprint(self.file.text.bytes().chain(bytes)))
+        let mut hash = files::Fingerprint::default();
+        hash.add(self.file.text.as_bytes());
+        for (name, (_, values)) in self.flow.tensors(device)? {
+            hash.add(name.as_bytes());
+            values.iter().for_each(|value| hash.add(&value.as_f64().to_le_bytes()));
+        }
+        Ok(hash.to_string())
     }
 }

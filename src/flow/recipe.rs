@@ -18,6 +18,8 @@ pub struct Recipe {
     pub shrink: usize,
     /// What is done with images that are not of the flow's size, after shrinking. Default `Exact`.
     pub fit: Fit,
+    /// Whether images are held in memory, or read when they are needed. Default `Auto()`.
+    pub loading: Loading,
     /// What is done at random to training images. Default `Off`; the reference code has `Standard()` on CIFAR-10.
     pub augmentation: Augmentation,
     /// Images in a batch. Default 64; the paper's CIFAR-10 runs have 8 workers of 64.
@@ -70,6 +72,7 @@ impl Default for Recipe {
             data: None,
             shrink: 1,
             fit: Fit::Exact,
+            loading: Loading::default(),
             augmentation: Augmentation::Off,
             batch: 64,
             length: None,
@@ -93,7 +96,7 @@ impl Default for Recipe {
 
 /// How data of another height or width come to the flow's.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[serde(rename = "fit")]
+#[serde(rename = "fit", deny_unknown_fields)]
 pub enum Fit {
     /// `Exact`: they do not; it is an error.
     #[default]
@@ -102,6 +105,37 @@ pub enum Fit {
     Pad,
     /// `Crop`: their middle.
     Crop,
+    /// `RandomCrop(shorter_side: 96)`: of each training image a window at a random place, another one every time; of those
+    /// of validation and test the middle. With 96 and images of 64×64, RealNVP's LSUN.
+    RandomCrop {
+        /// Pictures of a folder are first brought to this many pixels on their shorter side, times `shrink`. Default: they
+        /// stay as large as they are. Other data always do.
+        #[serde(default, deserialize_with = "bounds::optional_count")]
+        shorter_side: Option<usize>,
+    },
+}
+
+/// Where images are until they are needed. It changes time and memory, and nothing else.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename = "loading", deny_unknown_fields)]
+pub enum Loading {
+    /// `Auto()`: in memory, where those of a split take no more than a budget.
+    Auto {
+        /// The budget, in MiB. Default 2048.
+        #[serde(default = "two_gibibytes")]
+        mib: usize,
+    },
+    /// `Memory`: in memory.
+    Memory,
+    /// `Stream`: in their files, if they are pictures or NumPy's arrays; other data are always held. They are read in the
+    /// background.
+    Stream,
+}
+
+impl Default for Loading {
+    fn default() -> Self {
+        Self::Auto { mib: two_gibibytes() }
+    }
 }
 
 /// Random changes of training images. Those of validation and test are never changed.
@@ -281,6 +315,10 @@ impl Averaging {
             Self::Off => None,
         }
     }
+}
+
+fn two_gibibytes() -> usize {
+    2048
 }
 
 fn gibibyte() -> usize {

@@ -25,7 +25,7 @@ pub fn encode<E: Element, D: Device<E>>(
     let shards = device.over_shards(images.len(), shard, |device, ranges| {
         let mut points = Points::new(flow.latent_shapes());
         for range in ranges {
-            let levels = images.gather(&range.clone().collect::<Vec<_>>());
+            let levels = images.gather(&range.clone().collect::<Vec<_>>())?;
             let numbers = range.start as u64..range.end as u64;
             let (shape, bins) = (flow.image_shape(), flow.bins());
             let x = dequantize(device, shape, bins, &levels, numbers, Dequantize::Midpoint)?;

@@ -35,9 +35,9 @@ impl Reconstruction {
         columns: usize,
     ) -> Result<Self> {
         let decoded = decode(flow, device, &encode(flow, device, images, labels)?, labels)?;
-        let bins = f64::from(flow.bins());
+        let (levels, bins) = (images.levels()?, f64::from(flow.bins()));
         let error = |(&level, value): (&u8, &E)| ((value.as_f64() + 0.5) * bins - f64::from(level) - 0.5).abs();
-        let errors: Vec<f64> = images.levels().iter().zip(&decoded.values).map(error).collect();
+        let errors: Vec<f64> = levels.iter().zip(&decoded.values).map(error).collect();
         // `f64::max` leaves out what is not a number, and an error must not be.
         let worse = |a: f64, b: &f64| if *b > a || b.is_nan() { *b } else { a };
         let largest_error = errors.iter().fold(0.0, worse);
@@ -48,10 +48,10 @@ impl Reconstruction {
             errors.iter().map(|error| (error * factor).round().clamp(0.0, bins - 1.0) as u8).collect();
         let changed = |(a, b): &(&u8, &u8)| a != b;
         let pixels = images.pixels_per_image();
-        let pairs = images.levels().chunks_exact(pixels).zip(decoded.levels.chunks_exact(pixels));
+        let pairs = levels.chunks_exact(pixels).zip(decoded.levels.chunks_exact(pixels));
         let sheet = Sheet {
             rows: vec![
-                ("picture".into(), first(images.levels())),
+                ("picture".into(), first(&levels)),
                 ("from latents".into(), first(&decoded.levels)),
                 (caption, first(&difference)),
             ],
@@ -62,7 +62,7 @@ impl Reconstruction {
         Ok(Self {
             images: images.len(),
             exact: pairs.filter(|(a, b)| a == b).count(),
-            changed_levels: images.levels().iter().zip(&decoded.levels).filter(changed).count(),
+            changed_levels: levels.iter().zip(&decoded.levels).filter(changed).count(),
             largest_error,
             sheet: Captioned { title: String::new(), headings: Vec::new(), sheet },
         })

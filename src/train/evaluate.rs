@@ -1,7 +1,7 @@
 //! Scoring images: log-probabilities, and bits per dimension with their error.
 
 use crate::backend::{Device, Element};
-use crate::data::Images;
+use crate::data::{Ahead, Images};
 use crate::flow::{Batch, Dequantize, Flow};
 use crate::noise::{NoiseKey, Purpose};
 use crate::{Error, Result};
@@ -109,15 +109,28 @@ pub fn score<E: Element, D: Device<E>>(
 ) -> Result<Vec<f64>> {
     expect_images(flow, images)?;
     let mut scores = Vec::with_capacity(images.len());
-    for start in (0..images.len()).step_by(CHUNK) {
-        let indices: Vec<usize> = (start..(start + CHUNK).min(images.len())).collect();
+    for_each_chunk(images, |indices, levels| {
         let numbers: Vec<u64> = indices.iter().map(|&i| i as u64).collect();
         let labels = if with_labels { images.labels_of(&indices) } else { None };
-        let levels = images.gather(&indices);
         let batch = Batch { levels: &levels, labels: labels.as_deref(), numbers: &numbers, dequantize };
         scores.extend(device.exactly(|| flow.log_prob_of(device, &batch))?);
-    }
+        Ok(())
+    })?;
     Ok(scores)
+}
+
+/// Does something with all images, a chunk at a time, while the next chunk is read.
+fn for_each_chunk(images: &Images, mut work: impl FnMut(Vec<usize>, Vec<u8>) -> Result<()>) -> Result<()> {
+    let (all, count) = (images.clone(), images.len());
+    let mut chunks = Ahead::new((0..count).step_by(CHUNK).map(move |start| {
+        let indices: Vec<usize> = (start..(start + CHUNK).min(count)).collect();
+        all.gather(&indices).map(|levels| (indices, levels))
+    }))?;
+    while let Some(chunk) = chunks.next()? {
+        let (indices, levels) = chunk?;
+        work(indices, levels)?;
+    }
+    Ok(())
 }
 
 /// Refuses images of another shape than the flow's.
@@ -193,18 +206,18 @@ pub fn evaluate<E: Element, D: Device<E>>(
 /// The classifier head on labelled images at the middle of their bins.
 fn classify<E: Element, D: Device<E>>(flow: &Flow<E, D>, device: &D, images: &Images) -> Result<Classification> {
     let (mut right, mut bits) = (0usize, 0.0);
-    for start in (0..images.len()).step_by(CHUNK) {
-        let indices: Vec<usize> = (start..(start + CHUNK).min(images.len())).collect();
+    for_each_chunk(images, |indices, levels| {
         let labels = images.labels_of(&indices).unwrap_or_default();
         let (shape, bins, numbers) = (flow.image_shape(), flow.bins(), 0..indices.len() as u64);
-        let x = crate::flow::dequantize(device, shape, bins, &images.gather(&indices), numbers, Dequantize::Midpoint)?;
+        let x = crate::flow::dequantize(device, shape, bins, &levels, numbers, Dequantize::Midpoint)?;
         for (log_probabilities, label) in flow.classify(x)?.iter().zip(labels) {
             let best =
                 (0..log_probabilities.len()).max_by(|&a, &b| log_probabilities[a].total_cmp(&log_probabilities[b]));
             right += usize::from(best == Some(label));
             bits -= log_probabilities.get(label).copied().unwrap_or(f64::NEG_INFINITY) / std::f64::consts::LN_2;
         }
-    }
+        Ok(())
+    })?;
     let n = images.len() as f64;
     Ok(Classification { accuracy: right as f64 / n, cross_entropy_bits: bits / n })
 }

@@ -110,7 +110,7 @@ pub(super) fn midpoints<E: Element, D: Device<E>>(
     images: &Images,
 ) -> Result<Image<E, D>> {
     let all: Vec<usize> = (0..images.len()).collect();
-    let (levels, numbers) = (images.gather(&all), 0..images.len() as u64);
+    let (levels, numbers) = (images.gather(&all)?, 0..images.len() as u64);
     dequantize(device, flow.image_shape(), flow.bins(), &levels, numbers, Dequantize::Midpoint)
 }
 

@@ -3,6 +3,7 @@
 //! Everything random in a run is keyed by its seed, step and image ([`crate::noise`]), so the state of a run is its
 //! step, its weights and what the optimizer keeps beside them: [`checkpoint`](Checkpoint) holds all of it.
 
+mod batches;
 mod checkpoint;
 mod curves;
 mod evaluate;

@@ -1,8 +1,8 @@
 //! The data of a recipe, as its flow wants them.
 
-use crate::data::{self, DataSet};
+use crate::data::{self, Cut, DataSet, Opening};
 use crate::flow::FlowFile;
-use crate::flow::spec::Fit;
+use crate::flow::spec::{Fit, Loading};
 use crate::{Error, Result};
 
 /// Reads the data set that is named, or else the recipe's own: shrunk, padded or cropped as the recipe says, in the
@@ -17,12 +17,24 @@ pub fn open_data(file: &FlowFile, name: Option<&str>) -> Result<DataSet> {
         name.ok_or_else(|| Error::Usage("which data is not said: give --data, or `data` in the recipe".into()))?;
     let image = &file.spec.image;
     let before = |side: usize| side.saturating_mul(recipe.shrink);
-    let shape = [before(image.height), before(image.width), image.channels];
-    let data = data::open_as(name, Some(shape))?.shrunk(recipe.shrink)?;
+    let opening = Opening {
+        shape: Some([before(image.height), before(image.width), image.channels]),
+        cut: match recipe.fit {
+            Fit::RandomCrop { shorter_side } => Cut::Window { shorter_side },
+            Fit::Exact | Fit::Pad | Fit::Crop => Cut::Middle,
+        },
+        memory: match recipe.loading {
+            Loading::Auto { mib } => (mib as u64).saturating_mul(1 << 20),
+            Loading::Memory => u64::MAX,
+            Loading::Stream => 0,
+        },
+    };
+    let data = data::open_as(name, &opening)?.shrunk(recipe.shrink)?;
     let data = match recipe.fit {
         Fit::Exact => data,
         Fit::Pad => data.padded([image.height, image.width])?,
         Fit::Crop => data.cropped([image.height, image.width])?,
+        Fit::RandomCrop { .. } => data.windowed([image.height, image.width])?,
     };
     data.with_bins(image.bins())
 }

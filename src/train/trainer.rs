@@ -1,5 +1,6 @@
 //! The training loop.
 
+use super::batches::{Batches, Minibatch};
 use super::evaluate::expect_images;
 use super::inspect::{midpoints, some_labels};
 use super::optimizer::{add_to_average, swap_weights};
@@ -11,8 +12,8 @@ use super::{
 };
 use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Initializer, ParameterGradients, Parameters};
-use crate::data::{Augment, DataSet, Images, permutation};
-use crate::flow::spec::{Augmentation, Length, Memory, Recipe, Shifts};
+use crate::data::{DataSet, Images};
+use crate::flow::spec::{Length, Memory, Recipe};
 use crate::flow::{
     Batch, Dequantize, Flow, FlowFile, GradientOutcome, LayerHealth, Model, Registry, default_drift_bound, dequantize,
 };
@@ -48,6 +49,8 @@ pub enum Event<'a> {
         data: &'a str,
         /// Training, held-out and test images.
         images: (usize, usize, usize),
+        /// Whether training images are read when they are needed, and not held in memory.
+        streamed: bool,
         /// Steps done, and steps to do.
         steps: (u64, u64),
     },
@@ -130,6 +133,9 @@ pub struct Trainer<'a, E: Element, D: Device<E>> {
     registry: &'a Registry<E, D>,
     data: DataSet,
     validation: Images,
+    /// The test images that are evaluated along the way.
+    interim: Images,
+    batches: Batches,
     folder: RunFolder,
     flow: Flow<E, D>,
     optimizer: OptimizerState<E, D>,
@@ -159,6 +165,8 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
     ) -> Result<Self> {
         let recipe: &Recipe = &file.spec.train;
         let validation = data.hold_out(recipe.validation)?;
+        let interim = data.test.select(0..recipe.test_images.unwrap_or(usize::MAX).min(data.test.len()))?;
+        let batches = Batches::new(recipe, &data);
         let train = &data.train;
         let flow = Flow::build(file, registry, &Initializer::new(device, recipe.seed))?;
         for images in [train, &data.test] {
@@ -189,6 +197,8 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             registry,
             data,
             validation,
+            interim,
+            batches,
             folder,
             flow,
             optimizer,
@@ -252,12 +262,8 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
 
     /// The data-dependent initialisation, from the first images of the first epoch.
     fn initialize(&mut self) -> Result<()> {
-        let seed = self.recipe().seed;
-        let mut order = permutation(NoiseKey::new(seed, Purpose::Shuffle), 0, self.data.train.len());
-        order.truncate(self.recipe().initialization_images);
-        let how = Dequantize::Uniform(NoiseKey::new(seed, Purpose::FirstBatch));
-        let numbers: Vec<u64> = order.iter().map(|&i| i as u64).collect();
-        let levels = self.training_levels(&order, &numbers);
+        let Minibatch { levels, numbers, .. } = self.batches.first()?;
+        let how = Dequantize::Uniform(NoiseKey::new(self.recipe().seed, Purpose::FirstBatch));
         let (shape, bins) = (self.flow.image_shape(), self.flow.bins());
         let x = dequantize(&self.device, shape, bins, &levels, numbers.into_iter(), how)?;
         self.flow.initialize(x)?;
@@ -296,13 +302,23 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             parameters: self.flow.trained_count(),
             data: &self.data.name,
             images: (self.data.train.len(), self.validation.len(), self.data.test.len()),
+            streamed: self.data.train.is_streamed(),
             steps: (self.step, self.total),
         });
         let (mut tally, mut peak) = (Tally::default(), PeakMemory::default());
+        let mut batches = self.batches.from(self.step)?;
         peak.restart();
         while !self.is_over() {
             let begin = Instant::now();
-            let record = self.train_step(tally.stored, watch)?;
+            let batch = match batches.next()? {
+                Some(Err(unreadable)) => {
+                    self.save(&metrics)?;
+                    return Err(unreadable);
+                }
+                Some(Ok(batch)) => batch,
+                None => break,
+            };
+            let record = self.train_step(&batch, tally.stored, watch)?;
             let seconds = begin.elapsed().as_secs_f64();
             tally.add(&record, recipe.batch, seconds);
             self.seconds += seconds;
@@ -336,15 +352,16 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
     }
 
     /// One step: gradient, guard, update, average. `stored_before` steps needed stored activations.
-    fn train_step(&mut self, stored_before: u64, watch: &mut dyn FnMut(Event)) -> Result<StepRecord> {
+    fn train_step(
+        &mut self,
+        batch: &Minibatch,
+        stored_before: u64,
+        watch: &mut dyn FnMut(Event),
+    ) -> Result<StepRecord> {
         let recipe = self.recipe();
-        let indices = self.batch_indices();
-        let numbers: Vec<u64> = indices.iter().map(|&i| i as u64).collect();
-        let levels = self.training_levels(&indices, &numbers);
-        let labels = self.data.train.labels_of(&indices);
+        let Minibatch { levels, labels, numbers } = batch;
         let key = NoiseKey::new(recipe.seed, Purpose::Dequantize).at(self.step);
-        let dequantize = Dequantize::Uniform(key);
-        let batch = Batch { levels: &levels, labels: labels.as_deref(), numbers: &numbers, dequantize };
+        let batch = Batch { levels, labels: labels.as_deref(), numbers, dequantize: Dequantize::Uniform(key) };
         self.step += 1;
 
         let mut outcome = self.flow.gradient(&self.device, &batch, recipe.memory)?;
@@ -399,34 +416,6 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         Ok(worst)
     }
 
-    /// The images of the step to come: a walk through one permutation of the training data after another.
-    fn batch_indices(&self) -> Vec<usize> {
-        let (n, batch) = (self.data.train.len() as u64, self.recipe().batch as u64);
-        let key = NoiseKey::new(self.recipe().seed, Purpose::Shuffle);
-        let mut epoch = self.step * batch / n;
-        let mut order = permutation(key, epoch, n as usize);
-        (self.step * batch..(self.step + 1) * batch)
-            .map(|place| {
-                if place / n != epoch {
-                    epoch = place / n;
-                    order = permutation(key, epoch, n as usize);
-                }
-                order[(place % n) as usize]
-            })
-            .collect()
-    }
-
-    /// The levels of training images for the step to come, changed as the recipe says.
-    fn training_levels(&self, indices: &[usize], numbers: &[u64]) -> Vec<u8> {
-        let mut levels = self.data.train.gather(indices);
-        if let Augmentation::Standard { range, shifts, flip } = self.recipe().augmentation {
-            let augment = Augment { range, whole: shifts == Shifts::Whole, flip };
-            let key = NoiseKey::new(self.recipe().seed, Purpose::Augment).at(self.step);
-            augment.apply(key, &mut levels, self.data.train.shape(), self.data.bins, numbers);
-        }
-        levels
-    }
-
     /// The share of the full learning rate that this step has.
     fn warmth(&self) -> f64 {
         let steps = self.recipe().warmup.steps(self.recipe().batch, self.data.train.len());
@@ -473,7 +462,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
     }
 
     fn evaluate(&mut self, images: &Images, split: &str) -> Result<Evaluation> {
-        let name = DataName { name: self.data.name.clone(), split: split.into(), fingerprint: images.fingerprint() };
+        let name = DataName { name: self.data.name.clone(), split: split.into(), fingerprint: images.fingerprint()? };
         let seed = self.recipe().seed;
         let weights = if self.average.is_some() { "averaged" } else { "raw" };
         let mut evaluation = self.with_average(|flow, device| evaluate(flow, device, images, name, (seed, 1)))?;
@@ -499,8 +488,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
 
     /// Evaluates on the test images of the curve.
     fn test(&mut self, metrics: &mut Metrics, watch: &mut dyn FnMut(Event)) -> Result<()> {
-        let count = self.recipe().test_images.unwrap_or(usize::MAX).min(self.data.test.len());
-        let images = self.data.test.select(0..count)?;
+        let images = self.interim.clone();
         let evaluation = self.evaluate(&images, "test")?;
         watch(Event::Tested { step: self.step, evaluation: &evaluation });
         metrics.append(&Record::Interim(ValidationRecord { step: self.step, epoch: self.epoch(), evaluation }))

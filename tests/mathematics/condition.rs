@@ -231,7 +231,7 @@ where
     Cpu: Device<E>,
 {
     let (device, digits) = (Cpu::default(), data::open("digits").unwrap().train);
-    let levels = digits.gather(&(0..16).collect::<Vec<_>>());
+    let levels = digits.gather(&(0..16).collect::<Vec<_>>()).unwrap();
     let numbers: Vec<u64> = (0..16).collect();
     let batch = Batch { levels: &levels, labels: None, numbers: &numbers, dequantize: Dequantize::Midpoint };
     let inverted = flow.gradient(&device, &batch, Memory::Invert).unwrap();
@@ -321,7 +321,7 @@ fn records(run: &Path) -> Vec<Record> {
 #[test]
 fn a_verdict_names_the_worst_layer() {
     let (device, digits) = (Cpu::default(), data::open("digits").unwrap().train);
-    let levels = digits.gather(&(0..8).collect::<Vec<_>>());
+    let levels = digits.gather(&(0..8).collect::<Vec<_>>()).unwrap();
     let judge = |flow: &Flow<f32, Cpu>| {
         let shape = flow.image_shape();
         let x = flowstone::flow::dequantize(&device, shape, 17, &levels, 0..8, Dequantize::Midpoint).unwrap();
@@ -364,7 +364,8 @@ fn why_images_out_of_range_do_not_come_back_is_said() {
         });
         flow.prepare(&device).unwrap();
         flow.save(&device, &path, &file("Invert"), 0, None).unwrap();
-        let name = DataName { name: "digits".into(), split: "train".into(), fingerprint: images.fingerprint() };
+        let name =
+            DataName { name: "digits".into(), split: "train".into(), fingerprint: images.fingerprint().unwrap() };
         inspect(&path, &device, (&Registry::default(), &Registry::default()), false, (&images, name))
             .unwrap()
             .out_of_range
@@ -479,7 +480,7 @@ fn the_first_layer_that_loses_a_number_is_found() {
 #[test]
 fn the_drift_of_a_step_is_that_of_its_images_way_there_and_back() {
     let (device, digits) = (Cpu::default(), data::open("digits").unwrap().train);
-    let pixels = digits.gather(&[0, 1, 2]);
+    let pixels = digits.gather(&[0, 1, 2]).unwrap();
     let batch = Batch { levels: &pixels, labels: None, numbers: &[0, 1, 2], dequantize: Dequantize::Midpoint };
     // Numbers well above 1 at the border between the levels, which drift is relative to; digits lost in the prior alone.
     for (name, value) in [("layers.1.logs", 0.8), ("prior.conv.bias", 1e6)] {

@@ -17,7 +17,7 @@ const SHAPE: ImageShape = ImageShape::new(2, 2, 4);
 
 /// The middles of some digits.
 fn digits(first: usize) -> Image<f64, Cpu> {
-    let levels = data::open("digits").unwrap().train.gather(&(first..first + BATCH).collect::<Vec<_>>());
+    let levels = data::open("digits").unwrap().train.gather(&(first..first + BATCH).collect::<Vec<_>>()).unwrap();
     let middle = |image: &[u8]| -> Vec<f64> {
         let rows = image.chunks_exact(8).skip(2).take(4);
         rows.flat_map(|row| row[2..6].iter().map(|&level| (f64::from(level) + 0.5) / 17.0 - 0.5)).collect()

@@ -513,8 +513,13 @@ fn refused_in_a_folder(kind: &str, name: &str, table: Vec<(&str, Vec<u8>, &str)>
             let name = if copy == 0 { name.to_owned() } else { format!("{copy}-{name}") };
             fs::write(folder.path().join(name), &bytes).unwrap();
         }
-        let message =
-            refusal(data::open_as(&format!("{kind}:{}", folder.path().display()), Some([2, 2, 3])), folder.path());
+        let message = refusal(
+            data::open_as(
+                &format!("{kind}:{}", folder.path().display()),
+                &data::Opening { shape: Some([2, 2, 3]), ..data::Opening::default() },
+            ),
+            folder.path(),
+        );
         assert!(message.contains(name) && message.contains(words), "{what}: {message}");
     }
 }

@@ -49,7 +49,10 @@ fn decoding_gives_back_every_grey_level_through_a_file_too() {
         assert_eq!(labels.is_some(), classes);
         let points = encode(&model.flow, &device, &images, labels.as_deref()).unwrap();
         assert_eq!(points.describe(), "split.0 4×4×2, top 2×2×8");
-        assert_eq!(decode(&model.flow, &device, &points, labels.as_deref()).unwrap().levels, images.levels());
+        assert_eq!(
+            decode(&model.flow, &device, &points, labels.as_deref()).unwrap().levels,
+            images.levels().unwrap().to_vec()
+        );
 
         let path = folder.path().join("latents.safetensors");
         LatentFile::new(&model, &device, Content::Latents, points, labels, "forty digits".into())
@@ -59,7 +62,7 @@ fn decoding_gives_back_every_grey_level_through_a_file_too() {
         let file = LatentFile::read(&path, &model, &device, Content::Latents).unwrap();
         assert_eq!((file.about.image, file.about.bins, file.about.source.as_str()), ([8, 8, 1], 17, "forty digits"));
         let again = decode(&model.flow, &device, &file.points, file.labels_for(&model)).unwrap();
-        assert_eq!(again.levels, images.levels());
+        assert_eq!(again.levels, images.levels().unwrap().to_vec());
 
         // The same model in double precision reads them; its raw weights are another model.
         assert!(LatentFile::read(&path, &load::<f64>(&run, false), &device, Content::Latents).is_ok());
@@ -75,7 +78,7 @@ fn classes_must_fit_and_any_of_them_gives_the_picture_back() {
     let (device, images) = (Cpu::default(), test_digits(8));
     let model: Model<f64, Cpu> = load(&folder.path().join("run"), false);
     let flow = &model.flow;
-    let unlabelled = Images::new(images.levels().to_vec(), images.shape(), None).unwrap();
+    let unlabelled = Images::new(images.levels().unwrap().to_vec(), images.shape(), None).unwrap();
     assert!(classes_of(flow, &unlabelled, None).unwrap_err().to_string().contains("--class"));
     assert!(classes_of(flow, &images, Some(10)).unwrap_err().to_string().contains("classes 0 to 9"));
     let own = classes_of(flow, &images, None).unwrap();
@@ -86,7 +89,7 @@ fn classes_must_fit_and_any_of_them_gives_the_picture_back() {
     );
     assert_eq!(a.values(0), b.values(0), "only the top depends on the class");
     assert_ne!(a.values(1), b.values(1));
-    assert_eq!(decode(flow, &device, &b, wrong.as_deref()).unwrap().levels, images.levels());
+    assert_eq!(decode(flow, &device, &b, wrong.as_deref()).unwrap().levels, images.levels().unwrap().to_vec());
     assert!(matches!(encode(flow, &device, &images, Some(&[0])), Err(Error::Usage(_))));
 }
 
@@ -143,9 +146,9 @@ fn reconstructions_lines_and_directions_begin_and_end_at_pictures() {
     let outcome = Reconstruction::of(flow, &device, &test_digits(12), labels.as_deref(), 5).unwrap();
     assert_eq!((outcome.images, outcome.exact, outcome.changed_levels), (12, 12, 0));
     assert!(outcome.largest_error < 0.01 && outcome.sentence().contains("all 12 pictures came back exactly"));
-    assert_eq!(outcome.sheet.sheet.rows[0].1, test_digits(5).levels());
+    assert_eq!(outcome.sheet.sheet.rows[0].1, test_digits(5).levels().unwrap().to_vec());
 
-    let picture = |i: usize| images.image(i).to_vec();
+    let picture = |i: usize| images.image(i).unwrap().to_vec();
     let strip = Interpolation::new(flow, &device, images, &[3, 7]).unwrap().sheet(4).unwrap();
     let levels = &strip.sheet.rows[0].1;
     assert_eq!((&levels[..64], &levels[192..]), (&picture(3)[..], &picture(7)[..]));

@@ -87,7 +87,7 @@ fn a_trained_model_gives_back_every_test_image_and_starts_another() {
     let (flow, device, test) = (&model.flow, Cpu::default(), data::open("digits").unwrap().test);
     assert!(model.averaged);
     for start in (0..test.len()).step_by(60) {
-        let levels = test.gather(&(start..start + 60).collect::<Vec<_>>());
+        let levels = test.gather(&(start..start + 60).collect::<Vec<_>>()).unwrap();
         let x = dequantize(&device, flow.image_shape(), 17, &levels, 0..60, Dequantize::Midpoint).unwrap();
         let latents = flow.encode(x, None).unwrap();
         let again = flow.decode(latents, None).unwrap();

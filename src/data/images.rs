@@ -1,0 +1,463 @@
+//! Images of one size: in memory, or read from their files when they are asked for.
+
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
+
+use rayon::prelude::*;
+
+use super::preparation::Preparation;
+use super::source::{Joined, Place, Source};
+use crate::error::{Error, Result};
+use crate::files::Fingerprint;
+
+/// Images looked at together where a set is gone through.
+const CHUNK: usize = 256;
+
+/// Images of one size, as integer grey levels, perhaps with a class each.
+///
+/// They are in memory ([`Images::new`]) or read when they are asked for ([`Images::streamed`]); which it is changes
+/// nothing but memory and time. A copy is cheap: levels in memory are shared.
+#[derive(Clone, Debug)]
+pub struct Images {
+    store: Store,
+    shape: [usize; 3],
+    labels: Option<Arc<[u16]>>,
+    fingerprint: OnceLock<String>,
+}
+
+#[derive(Clone, Debug)]
+enum Store {
+    /// All levels, `[n, height, width, channels]`, row major.
+    Held(Arc<Vec<u8>>),
+    /// Images of a source, by number, and what is done with each after it is read.
+    Streamed { source: Arc<dyn Source>, which: Arc<[usize]>, preparations: Vec<Preparation> },
+}
+
+impl Images {
+    /// Images from `levels` of shape `[n, height, width, channels]`, row major, and `n` labels if there are any.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where a side is zero, or the numbers of levels and labels do not fit `[height, width, channels]`.
+    pub fn new(levels: Vec<u8>, shape: [usize; 3], labels: Option<Vec<u16>>) -> Result<Self> {
+        let pixels = pixels_of(shape)?;
+        if !levels.len().is_multiple_of(pixels) {
+            return Err(refuse(format!("whole images of {pixels} levels"), format!("{} levels", levels.len())));
+        }
+        let count = levels.len() / pixels;
+        Self { store: Store::Held(Arc::new(levels)), shape, labels: None, fingerprint: OnceLock::new() }
+            .labelled(labels, count)
+    }
+
+    /// All images of a source, which are read when they are asked for, and a label for each if there are any.
+    ///
+    /// ```
+    /// use flowstone::data::{Images, Place, Source};
+    /// use std::sync::Arc;
+    ///
+    /// /// Images of a single level each.
+    /// #[derive(Debug)]
+    /// struct Even(usize);
+    ///
+    /// impl Source for Even {
+    ///     fn count(&self) -> usize {
+    ///         self.0
+    ///     }
+    ///     fn shape(&self) -> [usize; 3] {
+    ///         [8, 8, 1]
+    ///     }
+    ///     fn read(&self, i: usize, _: Place) -> flowstone::Result<Vec<u8>> {
+    ///         Ok(vec![(i % 256) as u8; 64])
+    ///     }
+    /// }
+    ///
+    /// let images = Images::streamed(Arc::new(Even(1_000_000)), None)?;
+    /// assert_eq!(images.gather(&[7, 999_999])?[63..65], [7, 63]);
+    /// # Ok::<(), flowstone::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Images::new`].
+    pub fn streamed(source: Arc<dyn Source>, labels: Option<Vec<u16>>) -> Result<Self> {
+        let (shape, count) = (source.shape(), source.count());
+        pixels_of(shape)?;
+        let store = Store::Streamed { source, which: (0..count).collect(), preparations: Vec::new() };
+        Self { store, shape, labels: None, fingerprint: OnceLock::new() }.labelled(labels, count)
+    }
+
+    fn labelled(self, labels: Option<Vec<u16>>, count: usize) -> Result<Self> {
+        match labels {
+            Some(labels) if labels.len() != count => {
+                Err(refuse(format!("{count} labels, one an image"), format!("{} labels", labels.len())))
+            }
+            labels => Ok(Self { labels: labels.map(Into::into), ..self }),
+        }
+    }
+
+    /// The number of images.
+    pub fn len(&self) -> usize {
+        match &self.store {
+            Store::Held(levels) => levels.len() / self.pixels_per_image(),
+            Store::Streamed { which, .. } => which.len(),
+        }
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether images are read when they are asked for, and not in memory.
+    pub fn is_streamed(&self) -> bool {
+        matches!(self.store, Store::Streamed { .. })
+    }
+
+    /// `[height, width, channels]` of each image.
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// The number of levels in an image: height × width × channels, its dimensions in bits/dim.
+    pub fn pixels_per_image(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// All levels, `[n, height, width, channels]`, row major.
+    ///
+    /// # Errors
+    /// As [`Images::gather`].
+    pub fn levels(&self) -> Result<Cow<'_, [u8]>> {
+        match &self.store {
+            Store::Held(levels) => Ok(Cow::Borrowed(levels)),
+            Store::Streamed { .. } => self.gather(&(0..self.len()).collect::<Vec<_>>()).map(Cow::Owned),
+        }
+    }
+
+    /// The levels of image `i`, `[height, width, channels]`.
+    ///
+    /// # Errors
+    /// As [`Images::gather`].
+    pub fn image(&self, i: usize) -> Result<Cow<'_, [u8]>> {
+        let pixels = self.pixels_per_image();
+        match &self.store {
+            Store::Held(levels) if i < self.len() => Ok(Cow::Borrowed(&levels[i * pixels..(i + 1) * pixels])),
+            _ => self.gather(&[i]).map(Cow::Owned),
+        }
+    }
+
+    /// The class of each image; `None` where images have none.
+    pub fn labels(&self) -> Option<&[u16]> {
+        self.labels.as_deref()
+    }
+
+    /// The class of image `i`; `None` where images have none, or there is no such image.
+    pub fn label(&self, i: usize) -> Option<usize> {
+        self.labels.as_ref()?.get(i).map(|&label| label.into())
+    }
+
+    /// The levels of these images one after the other, in this order.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for an index that is out of range; where images are read, what their source reports.
+    pub fn gather(&self, indices: &[usize]) -> Result<Vec<u8>> {
+        self.gather_at(indices, |_| Place::Middle)
+    }
+
+    /// The same, where images that are cut out of larger ones when they are read are cut at the place that `place` gives
+    /// for each number.
+    ///
+    /// # Errors
+    /// As [`Images::gather`].
+    pub fn gather_at(&self, indices: &[usize], place: impl Fn(usize) -> Place + Sync) -> Result<Vec<u8>> {
+        self.expect_in_range(indices)?;
+        let pixels = self.pixels_per_image();
+        match &self.store {
+            Store::Held(levels) => {
+                let mut gathered = Vec::with_capacity(indices.len() * pixels);
+                indices.iter().for_each(|i| gathered.extend_from_slice(&levels[i * pixels..(i + 1) * pixels]));
+                Ok(gathered)
+            }
+            Store::Streamed { source, which, preparations } => {
+                let mut gathered = vec![0; indices.len() * pixels];
+                let read = |(levels, &i): (&mut [u8], &usize)| -> Result<()> {
+                    let place = place(i);
+                    let (mut image, mut shape) = (source.read(which[i], place)?, source.shape());
+                    for preparation in preparations {
+                        (image, shape) = (preparation.of(image, shape, place), preparation.shape(shape));
+                    }
+                    if image.len() != pixels {
+                        return Err(refuse(format!("{pixels} levels of image {i}"), format!("{} levels", image.len())));
+                    }
+                    levels.copy_from_slice(&image);
+                    Ok(())
+                };
+                let failure = gathered.par_chunks_exact_mut(pixels).zip(indices).find_map_first(|at| read(at).err());
+                failure.map_or(Ok(gathered), Err)
+            }
+        }
+    }
+
+    fn expect_in_range(&self, indices: &[usize]) -> Result<()> {
+        match indices.iter().find(|&&i| i >= self.len()) {
+            Some(i) => Err(Error::Usage(format!("there is no image {i}: there are {}, counted from 0", self.len()))),
+            None => Ok(()),
+        }
+    }
+
+    /// The classes of these images, in this order; `None` where images have none, or an index is out of range.
+    pub fn labels_of(&self, indices: &[usize]) -> Option<Vec<usize>> {
+        indices.iter().map(|&i| self.label(i)).collect()
+    }
+
+    /// These images, in this order, with their labels.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for an index that is out of range.
+    pub fn select(&self, indices: impl IntoIterator<Item = usize>) -> Result<Self> {
+        let indices: Vec<usize> = indices.into_iter().collect();
+        self.expect_in_range(&indices)?;
+        let labels = self.labels.as_ref().map(|labels| indices.iter().map(|&i| labels[i]).collect());
+        let store = match &self.store {
+            Store::Held(levels) if indices.iter().copied().eq(0..self.len()) => Store::Held(Arc::clone(levels)),
+            Store::Held(_) => Store::Held(Arc::new(self.gather(&indices)?)),
+            Store::Streamed { source, which, preparations } => Store::Streamed {
+                source: Arc::clone(source),
+                which: indices.iter().map(|&i| which[i]).collect(),
+                preparations: preparations.clone(),
+            },
+        };
+        Ok(Self { store, shape: self.shape, labels, fingerprint: OnceLock::new() })
+    }
+
+    /// These images and then those of another set; with labels if both have them.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where they are not of one size.
+    pub fn followed_by(&self, others: &Self) -> Result<Self> {
+        Self::joined(vec![self.clone(), others.clone()])
+    }
+
+    /// The images of several sets, one set after the other; with labels if all have them.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where they are not of one size.
+    pub(super) fn joined(mut parts: Vec<Self>) -> Result<Self> {
+        let shape = parts.first().map(|first| first.shape).unwrap_or_default();
+        if let Some(part) = parts.iter().find(|part| part.shape != shape) {
+            return Err(refuse(format!("{shape:?}"), format!("{:?}", part.shape)));
+        }
+        if parts.iter().any(|part| !part.is_empty()) {
+            parts.retain(|part| !part.is_empty());
+        }
+        if parts.len() == 1 {
+            return Ok(parts.remove(0));
+        }
+        let labels: Option<Vec<&[u16]>> = parts.iter().map(Self::labels).collect();
+        let labels = labels.map(|labels| labels.concat());
+        let held: Option<Vec<&[u8]>> = parts
+            .iter()
+            .map(|part| match &part.store {
+                Store::Held(levels) => Some(levels.as_slice()),
+                Store::Streamed { .. } => None,
+            })
+            .collect();
+        match held {
+            Some(held) => Self::new(held.concat(), shape, labels),
+            None => Self::streamed(Arc::new(Joined { parts, shape }), labels),
+        }
+    }
+
+    /// Sixteen hexadecimal digits (FNV-1a of shape, labels and levels) that tell one set of images from another. To know
+    /// it, images that are not in memory are all read once.
+    ///
+    /// # Errors
+    /// As [`Images::gather`].
+    pub fn fingerprint(&self) -> Result<String> {
+        if let Some(known) = self.fingerprint.get() {
+            return Ok(known.clone());
+        }
+        let mut hash = Fingerprint::default();
+        self.shape.iter().for_each(|&side| hash.add(&(side as u64).to_le_bytes()));
+        hash.add(&[self.labels.is_some().into()]);
+        self.labels.iter().flat_map(|labels| labels.iter()).for_each(|label| hash.add(&label.to_le_bytes()));
+        for start in (0..self.len()).step_by(CHUNK) {
+            hash.add(&self.gather(&(start..(start + CHUNK).min(self.len())).collect::<Vec<_>>())?);
+        }
+        Ok(self.fingerprint.get_or_init(|| hash.to_string()).clone())
+    }
+
+    /// Takes the images from `at` on away, as a second set.
+    pub(super) fn split_off(&mut self, at: usize) -> Result<Self> {
+        let rest = self.select(at..self.len())?;
+        let first = match &mut self.store {
+            // Not `select`: a set that fills memory is not to be copied.
+            Store::Held(levels) => {
+                let end = at * self.shape.iter().product::<usize>();
+                Arc::make_mut(levels).truncate(end);
+                let labels = self.labels.as_ref().map(|labels| labels[..at].into());
+                Self { store: Store::Held(Arc::clone(levels)), shape: self.shape, labels, fingerprint: OnceLock::new() }
+            }
+            Store::Streamed { .. } => self.select(0..at)?,
+        };
+        *self = first;
+        Ok(rest)
+    }
+
+    /// Each image prepared: now, or when it is read.
+    pub(super) fn prepared(mut self, preparation: Preparation) -> Result<Self> {
+        let old = self.shape;
+        self.shape = preparation.shape(old);
+        pixels_of(self.shape)?;
+        self.fingerprint = OnceLock::new();
+        match &mut self.store {
+            Store::Streamed { preparations, .. } => preparations.push(preparation),
+            Store::Held(levels) => {
+                if let Preparation::DropBits(bits) = preparation {
+                    Arc::make_mut(levels).par_iter_mut().for_each(|level| *level >>= bits);
+                } else {
+                    let of = |image: &[u8]| preparation.of(image.to_vec(), old, Place::Middle);
+                    *levels = Arc::new(levels.par_chunks_exact(old.iter().product()).flat_map_iter(of).collect());
+                }
+            }
+        }
+        Ok(self)
+    }
+
+    /// The same images in memory: all of them are read now.
+    pub(super) fn held(self) -> Result<Self> {
+        if !self.is_streamed() {
+            return Ok(self);
+        }
+        let levels = self.gather(&(0..self.len()).collect::<Vec<_>>())?;
+        Ok(Self { store: Store::Held(Arc::new(levels)), ..self })
+    }
+
+    /// The same images as a set that is read when it is asked for, so that what follows can be done at a place of its own
+    /// each time.
+    pub(super) fn reread(self) -> Result<Self> {
+        if self.is_streamed() {
+            return Ok(self);
+        }
+        let labels = self.labels.as_ref().map(|labels| labels.to_vec());
+        Self::streamed(Arc::new(self), labels)
+    }
+}
+
+/// Equal where they are of one size and have the same labels and levels; of images that are not in memory, where they are
+/// the same ones of the same source.
+impl PartialEq for Images {
+    fn eq(&self, other: &Self) -> bool {
+        let stores = match (&self.store, &other.store) {
+            (Store::Held(a), Store::Held(b)) => a == b,
+            (
+                Store::Streamed { source: a, which: which_a, preparations: prepared_a },
+                Store::Streamed { source: b, which: which_b, preparations: prepared_b },
+            ) => Arc::ptr_eq(a, b) && which_a == which_b && prepared_a == prepared_b,
+            _ => false,
+        };
+        stores && self.shape == other.shape && self.labels == other.labels
+    }
+}
+
+/// The number of levels of an image, of which there must be some.
+fn pixels_of(shape: [usize; 3]) -> Result<usize> {
+    match shape.iter().product() {
+        0 => Err(refuse("sides of at least 1".into(), format!("{shape:?}"))),
+        pixels => Ok(pixels),
+    }
+}
+
+fn refuse(expected: String, found: String) -> Error {
+    Error::Shape { layer: "images".into(), expected, found }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn images() -> Images {
+        Images::new((0..24).collect(), [2, 1, 3], Some(vec![5, 6, 7, 8])).unwrap()
+    }
+
+    /// The same, held and read.
+    fn both() -> [Images; 2] {
+        let read = images().reread().unwrap();
+        assert!(read.is_streamed() && !images().is_streamed());
+        [images(), read]
+    }
+
+    #[test]
+    fn lengths_that_do_not_fit_are_refused() {
+        assert!(Images::new(vec![0; 23], [2, 1, 3], None).is_err());
+        assert!(Images::new(vec![], [2, 0, 3], None).is_err());
+        let error = Images::new(vec![0; 24], [2, 1, 3], Some(vec![1])).unwrap_err();
+        assert_eq!(error.to_string(), "images: expected 4 labels, one an image, found 1 labels");
+        assert!(Images::streamed(Arc::new(images()), Some(vec![1])).is_err());
+    }
+
+    #[test]
+    fn gathered_images_come_in_the_order_asked_for() {
+        for images in both() {
+            assert_eq!((images.len(), images.pixels_per_image()), (4, 6));
+            assert_eq!(images.gather(&[3, 0]).unwrap(), [18, 19, 20, 21, 22, 23, 0, 1, 2, 3, 4, 5]);
+            assert_eq!(images.labels_of(&[3, 0]), Some(vec![8, 5]));
+            assert_eq!((images.label(1), images.label(4)), (Some(6), None));
+            let two = images.select([3, 0]).unwrap();
+            assert_eq!((two.image(0).unwrap(), two.label(1)), (images.image(3).unwrap(), Some(5)));
+            let five = images.followed_by(&images.select([0]).unwrap()).unwrap();
+            let (last, first) = (five.image(4).unwrap(), images.image(0).unwrap());
+            assert_eq!((five.len(), last, five.label(4)), (5, first, Some(5)));
+            assert!(images.followed_by(&Images::new(vec![0], [1, 1, 1], None).unwrap()).is_err());
+            assert!(images.select(3..5).unwrap_err().to_string().contains("no image 4"));
+            assert!(images.image(4).is_err() && images.gather(&[4]).is_err());
+        }
+    }
+
+    #[test]
+    fn to_be_read_or_held_changes_no_level_and_no_fingerprint() {
+        let preparations = [Preparation::Resize([3, 3]), Preparation::Shrink(3), Preparation::DropBits(2)];
+        let [held, read] = both().map(|images| {
+            preparations.into_iter().fold(images, |images, preparation| images.prepared(preparation).unwrap())
+        });
+        assert_eq!((held.shape(), read.shape()), ([1, 1, 3], [1, 1, 3]));
+        assert_eq!(held.levels().unwrap(), read.levels().unwrap());
+        assert_eq!(held.fingerprint().unwrap(), read.fingerprint().unwrap());
+        assert_ne!(held.fingerprint().unwrap(), images().fingerprint().unwrap());
+        assert_ne!(held, read);
+        assert_eq!(read, read.clone());
+    }
+
+    #[test]
+    fn what_is_split_off_is_the_end() {
+        for mut images in both() {
+            let rest = images.split_off(3).unwrap();
+            assert_eq!((images.len(), images.labels()), (3, Some(&[5, 6, 7][..])));
+            assert_eq!((rest.levels().unwrap().to_vec(), rest.labels()), ((18..24).collect(), Some(&[8][..])));
+            assert_eq!(images.levels().unwrap().to_vec(), (0..18).collect::<Vec<u8>>());
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_tells_levels_labels_and_shapes_apart() {
+        let of = |levels: Vec<u8>, shape, labels| Images::new(levels, shape, labels).unwrap().fingerprint().unwrap();
+        let prints = [
+            of(vec![1, 2], [1, 2, 1], None),
+            of(vec![2, 1], [1, 2, 1], None),
+            of(vec![1, 2], [2, 1, 1], None),
+            of(vec![1, 2], [1, 2, 1], Some(vec![0])),
+            of(vec![1, 2], [1, 2, 1], Some(vec![1])),
+        ];
+        for (i, print) in prints.iter().enumerate() {
+            assert_eq!(print.len(), 16);
+            assert!(!prints[..i].contains(print));
+        }
+        assert_eq!(prints[0], of(vec![1, 2], [1, 2, 1], None));
+    }
+
+    #[test]
+    fn windows_are_cut_where_they_are_asked_for() {
+        let images = Images::new((0..16).collect(), [4, 4, 1], None).unwrap().reread().unwrap();
+        let windows = images.prepared(Preparation::Resize([2, 2])).unwrap();
+        assert_eq!(windows.gather(&[0]).unwrap(), [5, 6, 9, 10], "the middle");
+        assert_eq!(windows.gather_at(&[0], |_| Place::At([0.0, 0.99])).unwrap(), [2, 3, 6, 7]);
+    }
+}
