@@ -180,6 +180,7 @@ fn describe(outcome: &Outcome) -> String {
         ));
     }
     let folder = &outcome.folder;
-    lines.push(format!("{folder}: model.safetensors, samples/samples.png, curve.svg, metrics.jsonl"));
+    let samples = if Path::new(folder).join("samples/samples.png").exists() { "samples/samples.png, " } else { "" };
+    lines.push(format!("{folder}: model.safetensors, {samples}curve.svg, metrics.jsonl"));
     lines.join("\n")
 }

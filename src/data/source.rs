@@ -22,6 +22,11 @@ pub trait Source: fmt::Debug + Send + Sync {
     /// [`Error::BadFile`](crate::Error::BadFile) for what cannot be an image of this shape,
     /// [`Error::Io`](crate::Error::Io) for what cannot be read.
     fn read(&self, i: usize, place: Place) -> Result<Vec<u8>>;
+
+    /// Whether what is read is in memory already. Default: no.
+    fn is_held(&self) -> bool {
+        false
+    }
 }
 
 /// Where a window is cut out of a larger image.
@@ -67,6 +72,10 @@ impl Source for Images {
 
     fn read(&self, i: usize, place: Place) -> Result<Vec<u8>> {
         self.gather_at(&[i], |_| place)
+    }
+
+    fn is_held(&self) -> bool {
+        !self.is_streamed()
     }
 }
 

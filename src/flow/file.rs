@@ -151,7 +151,8 @@ mod tests {
             prior: Gaussian(learned: false, classes: 10, classifier: true),
             train: (
                 optimizer: Adam(), clip_gradient_norm: 50, averaging: Off, memory: Store, length: Images(9),
-                drift_bound: Some(1e-3), learning_rate: 1e-17, warmup: Epochs(0), shrink: 2, fit: Pad,
+                drift_bound: Some(1e-3), learning_rate: 1e-17, warmup: Epochs(0), shrink: 2,
+                fit: RandomCrop(shorter_side: 96), loading: Auto(mib: 1),
                 augmentation: Standard(range: 0, shifts: Whole, flip: true),
             ),
         )"#;

@@ -549,8 +549,11 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         };
         let seed = self.recipe().seed;
         let folder = self.folder.path().display().to_string();
-        let sheet = self.with_average(|flow, device| super::run::sample_sheet(flow, device, seed))?;
-        sheet.save_png(self.folder.file("samples").join("samples.png"))?;
+        // Images that are neither grey nor of colours cannot be shown.
+        if matches!(self.flow.image_shape().channels, 1 | 3) {
+            let sheet = self.with_average(|flow, device| super::run::sample_sheet(flow, device, seed))?;
+            sheet.save_png(self.folder.file("samples").join("samples.png"))?;
+        }
         // Last: a run with this record is done.
         let record = ValidationRecord { step: self.step, epoch: self.epoch(), evaluation: test.clone() };
         metrics.append(&Record::Test(record))?;
