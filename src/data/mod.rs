@@ -13,16 +13,22 @@ mod bytes;
 pub mod cifar10;
 mod dataset;
 pub mod digits;
+mod fetch;
 mod fit;
 mod idx;
 mod imagenet;
 pub mod npy;
 mod pictures;
+mod sources;
 mod split;
+mod store;
 
 pub use crate::noise::permutation;
 pub use augment::{Augment, Change};
 pub use dataset::{DataSet, Images};
+pub use fetch::{FetchEvent, fetch};
+pub use sources::{Format, Source, SourceFile, SourceList};
+pub use store::{Presence, Store, VARIABLE};
 
 use std::path::{Path, PathBuf};
 
@@ -38,11 +44,11 @@ const KNOWN: [(&str, &str); 6] = [
     ("npz:FILE", "such arrays with labels; or a folder of downsampled ImageNet"),
 ];
 
-/// Reads the data set that `source` names, such as `digits` or `cifar10:DIR`.
+/// Reads the data set that `source` names, such as `digits` or `cifar10:DIR`; or `cifar10`, once it was [fetched](fetch).
 ///
 /// # Errors
-/// [`Error::Usage`] for a name that is not known, with the nearest one that is, or for a place missing or needless;
-/// whatever the data set's own reader reports otherwise.
+/// [`Error::Usage`] for a name that is not known, with the nearest one that is, for a place missing or needless, or for
+/// data that were not fetched; whatever the data set's own reader reports otherwise.
 pub fn open(source: &str) -> Result<DataSet> {
     open_as(source, None)
 }
@@ -65,7 +71,17 @@ pub fn open_as(source: &str, shape: Option<[usize; 3]>) -> Result<DataSet> {
         ("npy", Some(file)) => arrays::load_npy(file),
         ("npz", Some(folder)) if folder.is_dir() => imagenet::load(folder),
         ("npz", Some(file)) => arrays::load_npz(file),
-        _ => Err(unknown(source, name)),
+        _ => fetched(source, place.is_none()).unwrap_or_else(|| Err(unknown(source, name))),
+    }
+}
+
+/// The data set of this name that was fetched, or is to be; none where the list of those has no such name.
+fn fetched(name: &str, is_alone: bool) -> Option<Result<DataSet>> {
+    let store = Store::new(None, None);
+    match store {
+        Ok(store) if is_alone => store.list.find(name).map(|set| store.load(set)),
+        Err(error @ Error::FlowFile(_)) if is_alone => Some(Err(error)),
+        _ => None,
     }
 }
 
