@@ -257,7 +257,9 @@ impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let holds = |text: &str| {
             let uri = text.parse::<Uri>();
-            uri.is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|h| h != ""))
+            uri.is_ok_and(|uri| {
+                matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|h| h != "")
+            })
         };
         Ok(Self(text(deserializer, "an address, `https://…` or `http://…`", holds)?.value))
     }
@@ -336,9 +338,19 @@ mod tests {
             (file(&|file| file.replace("00\"", "0\"")), 4, 52, "64 hexadecimal digits"),
             (file(&|file| file.replace("00\"", "0g\"")), 4, 52, "64 hexadecimal digits"),
             (file(&|file| file + ", unpack: true"), 4, 7, "its name does not end with .tar.gz"),
-            (file(&|file| file.clone() + "), (" + &file.replace("\"f\"", "\"F\"")), 4, 125, "`F` is there twice in `a`"),
+            (
+                file(&|file| file.clone() + "), (" + &file.replace("\"f\"", "\"F\"")),
+                4,
+                125,
+                "`F` is there twice in `a`",
+            ),
             (list(SET, "").replace("(\n)", ""), 2, 8, "`a` has no files"),
-            (format!("Sources({twice}{})", twice.replacen('[', "", 1).replace(",\n", "]")), 2, 8, "`a` is listed twice"),
+            (
+                format!("Sources({twice}{})", twice.replacen('[', "", 1).replace(",\n", "]")),
+                2,
+                8,
+                "`a` is listed twice",
+            ),
         ] {
             let error = match SourceList::parse("s.ron", &text) {
                 Err(Error::FlowFile(error)) => *error,

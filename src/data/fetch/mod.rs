@@ -216,12 +216,8 @@ impl Fetching<'_> {
             let have = size();
             // All may be there, if the program was stopped before it was checked.
             let answer = if have < file.bytes {
-                let asked = FetchEvent::Asked {
-                    file: file.name.value.clone(),
-                    url: url.to_owned(),
-                    have,
-                    bytes: file.bytes,
-                };
+                let asked =
+                    FetchEvent::Asked { file: file.name.value.clone(), url: url.to_owned(), have, bytes: file.bytes };
                 (self.show)(asked);
                 let show = &mut self.show;
                 ask(&self.agent, url, part, file.bytes, &mut |have| show(FetchEvent::Received { have }))?

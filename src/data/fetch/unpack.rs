@@ -58,7 +58,9 @@ pub fn unpack(archive: &Path, folder: &Path) -> Result<()> {
             }
             // What git writes about the archive as a whole.
             EntryType::XGlobalHeader => {}
-            _ => return Err(refuse(format!("'{name}' is no file and no folder, but {kind:?}; only these are unpacked"))),
+            _ => {
+                return Err(refuse(format!("'{name}' is no file and no folder, but {kind:?}; only these are unpacked")));
+            }
         }
     }
     match unpacked.limit() {
