@@ -194,8 +194,9 @@ impl Fetching<'_> {
                     return Ok(());
                 }
                 Outcome::Failed(reason) => {
-                    let next = if i + 1 < urls.len() { "; asking the next source" } else { "" };
-                    self.trouble(file, format!("{}: {reason}{next}", host(url)));
+                    if i + 1 < urls.len() {
+                        self.trouble(file, format!("{}: {reason}; asking the next source", host(url)));
+                    }
                     said.push(format!("{}: {reason}", host(url)));
                 }
             }

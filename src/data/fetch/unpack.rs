@@ -59,7 +59,9 @@ pub fn unpack(archive: &Path, folder: &Path) -> Result<()> {
             // What git writes about the archive as a whole.
             EntryType::XGlobalHeader => {}
             _ => {
-                return Err(refuse(format!("'{name}' is no file and no folder, but {kind:?}; only these are unpacked")));
+                return Err(refuse(format!(
+                    "'{name}' is no file and no folder, but {kind:?}; only these are unpacked"
+                )));
             }
         }
     }
