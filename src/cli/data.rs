@@ -148,7 +148,8 @@ fn list(store: &Store, json: bool) -> Result<()> {
         lines.push(format!("{:<15}{:>11}  {share:<12}{}", row.name, mib(row.bytes), row.what));
         lines.extend(row.is_there.then(|| format!("{:<28}{}", "", row.folder.display())));
     }
-    lines.push(format!("cache folder: {}; list: {}", store.folder.display(), store.list.origin()));
+    let origin = store.list.name.as_deref().unwrap_or("the program's own");
+    lines.push(format!("cache folder: {}; list: {origin}", store.folder.display()));
     print(&lines.join("\n"))
 }
 

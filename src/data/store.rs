@@ -79,7 +79,8 @@ impl Store {
 
     /// The folder that a set is read from.
     pub fn data_folder(&self, set: &Source) -> PathBuf {
-        self.place(set).join(&set.folder)
+        // To join nothing would end it with a slash.
+        if set.folder.is_empty() { self.place(set) } else { self.place(set).join(&set.folder) }
     }
 
     /// How much of a set is there, by the sizes of its files; [`Store::fetch`] looks at their checksums.
