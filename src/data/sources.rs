@@ -258,7 +258,7 @@ impl<'de> Deserialize<'de> for Address {
         let holds = |text: &str| {
             let uri = text.parse::<Uri>();
             uri.is_ok_and(|uri| {
-                matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|h| h != "")
+                matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
             })
         };
         Ok(Self(text(deserializer, "an address, `https://…` or `http://…`", holds)?.value))

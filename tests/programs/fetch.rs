@@ -25,6 +25,8 @@ enum Manner {
     CutAt(usize),
     /// At first it breaks off after so many bytes, later with the whole, whatever part is asked for.
     CutWithoutRanges(usize),
+    /// At first it stops after so many bytes, without breaking off; later as it should.
+    HoldsAt(usize),
     /// It always breaks off after so many bytes.
     AlwaysCutAt(usize),
     /// With another part than was asked for.
@@ -112,12 +114,14 @@ fn answer(mut stream: TcpStream, files: &[(&str, Manner, Vec<u8>)], seen: &Mutex
     let (status, headers, body) = match *manner {
         Manner::Well => as_asked(),
         Manner::WithoutRanges => whole(bytes),
-        Manner::CutAt(at) | Manner::CutWithoutRanges(at) if is_first => ("200 OK", length(all), bytes[..at].to_vec()),
+        Manner::CutAt(at) | Manner::CutWithoutRanges(at) | Manner::HoldsAt(at) if is_first => {
+            ("200 OK", length(all), bytes[..at].to_vec())
+        }
         Manner::AlwaysCutAt(at) => {
             let (status, headers, bytes) = as_asked();
             (status, headers, bytes[..at.min(bytes.len())].to_vec())
         }
-        Manner::CutAt(_) => as_asked(),
+        Manner::CutAt(_) | Manner::HoldsAt(_) => as_asked(),
         Manner::CutWithoutRanges(_) => whole(bytes),
         Manner::AnotherPart => part(1),
         Manner::AtFirst(status) if is_first => (status, length(0), vec![]),
@@ -132,7 +136,11 @@ fn answer(mut stream: TcpStream, files: &[(&str, Manner, Vec<u8>)], seen: &Mutex
             as_asked()
         }
     };
-    send(status, headers, &body)
+    send(status, headers, &body)?;
+    if let (Manner::HoldsAt(_), true) = (manner, is_first) {
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    Ok(())
 }
 
 /// Bytes without a pattern.
@@ -380,6 +388,25 @@ fn two_programs_at_once_fetch_a_file_once() {
     assert_eq!(said.iter().filter(|said| said.contains("its SHA-256 is right")).count(), 1, "{said:?}");
     assert_eq!(said.iter().filter(|said| said.contains("already there")).count(), 1, "{said:?}");
     assert_eq!(server.ranges(), [None]);
+    assert_eq!(fs::read(folder.path().join("letters/f")).unwrap(), bytes);
+}
+
+#[test]
+fn a_program_that_was_killed_goes_on_where_it_was() {
+    let bytes = noise(200_000);
+    let server = Server::of(vec![("/f", Manner::HoldsAt(90_000), bytes.clone())]);
+    let (folder, _) = store(&[format!("{}/f", server.address)], &bytes);
+    let part = folder.path().join("letters/f.part");
+    let mut program = command(&["data", "fetch", "letters", "-q"], folder.path()).spawn().unwrap();
+    while part.metadata().map_or(0, |metadata| metadata.len()) < 90_000 {
+        assert!(program.try_wait().unwrap().is_none(), "it waits for more");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    program.kill().unwrap();
+    program.wait().unwrap();
+    assert!(succeeds(&["data", "list"], folder.path()).contains("87.9 KiB of it"));
+    succeeds(&["data", "fetch", "letters", "-q"], folder.path());
+    assert_eq!(server.ranges(), [None, Some("bytes=90000-".into())]);
     assert_eq!(fs::read(folder.path().join("letters/f")).unwrap(), bytes);
 }
 
