@@ -21,7 +21,8 @@ pub enum Error {
         /// What came.
         found: String,
     },
-    /// A flow file that is not RON, not a flow, or a flow whose shapes do not fit; or an ablation file likewise.
+    /// A flow file that is not RON, not a flow, or a flow whose shapes do not fit; or an ablation file or a list of sources
+    /// likewise.
     #[error(transparent)]
     #[diagnostic(transparent)]
     FlowFile(#[from] Box<crate::flow::FlowFileError>),
@@ -40,6 +41,17 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A file of a data set that none of its sources gave.
+    #[error("{what} could not be fetched: {reason}")]
+    #[diagnostic(help("{advice}"))]
+    Fetch {
+        /// The file, and the set that it is of.
+        what: String,
+        /// What each source said.
+        reason: String,
+        /// How to go on.
+        advice: String,
     },
     /// An option, a name or a value that the user gave and that cannot be used.
     #[error("{0}")]
@@ -111,7 +123,8 @@ impl Error {
         match self {
             Self::FlowFile(_) | Self::BadFile { .. } | Self::Usage(_) | Self::Shape { .. } => true,
             Self::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
-            Self::Singular { .. }
+            Self::Fetch { .. }
+            | Self::Singular { .. }
             | Self::NonFinite { .. }
             | Self::Stopped { .. }
             | Self::OutOfMemory { .. }

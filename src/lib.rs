@@ -23,7 +23,8 @@
 //! ```
 //!
 //! Modules depend on each other one way: `cli → {ablation, latent} → train → flow → {bijectors, priors} → nets → backend → dfdx`;
-//! [`data`], [`plot`], [`noise`] and [`files`] are leaves.
+//! [`data`], [`plot`], [`noise`] and [`files`] are leaves, but that [`data`] reads its list of sources with
+//! [`flow`]'s reader of RON.
 #![warn(missing_docs)]
 
 pub mod ablation;

@@ -4,6 +4,7 @@ mod ablate;
 mod bench;
 mod check;
 mod common;
+mod data;
 mod decode;
 mod encode;
 mod eval;
@@ -52,6 +53,7 @@ enum Command {
     Plot(plot::Args),
     Bench(bench::Args),
     Ablate(ablate::Args),
+    Data(data::Args),
     #[command(hide = true)]
     RunOfGrid(run_of_grid::Args),
 }
@@ -79,6 +81,7 @@ impl Cli {
             Command::Plot(args) => plot::run(&args),
             Command::Bench(args) => bench::run(&args),
             Command::Ablate(args) => ablate::run(&args),
+            Command::Data(args) => data::run(&args),
             Command::RunOfGrid(args) => run_of_grid::run(&args),
         }
     }

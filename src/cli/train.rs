@@ -26,7 +26,8 @@ pub struct Args {
     /// Start from this model's weights
     #[arg(long, value_name = "MODEL")]
     from: Option<PathBuf>,
-    /// `digits`, `cifar10:DIR`, `idx:DIR`, `images:DIR`, `npy:FILE` or `npz:FILE` [default: the recipe's]
+    /// `digits`, `cifar10:DIR`, `idx:DIR`, `images:DIR`, `npy:FILE` or `npz:FILE`; or a name of `flowstone data list`
+    /// [default: the recipe's]
     #[arg(long)]
     data: Option<String>,
     /// The run's folder [default: the first free of runs/NAME, runs/NAME-2, …]

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
+use super::image_source::{ImageSource, Joined, Place};
 use super::preparation::Preparation;
-use super::source::{Joined, Place, Source};
 use crate::error::{Error, Result};
 use crate::files::Fingerprint;
 
@@ -19,18 +19,18 @@ const CHUNK: usize = 256;
 /// nothing but memory and time. A copy is cheap: levels in memory are shared.
 #[derive(Clone, Debug)]
 pub struct Images {
-    store: Store,
+    store: Levels,
     shape: [usize; 3],
     labels: Option<Arc<[u16]>>,
     fingerprint: OnceLock<String>,
 }
 
 #[derive(Clone, Debug)]
-enum Store {
+enum Levels {
     /// All levels, `[n, height, width, channels]`, row major.
     Held(Arc<Vec<u8>>),
     /// Images of a source, by number, and what is done with each after it is read.
-    Streamed { source: Arc<dyn Source>, which: Arc<[usize]>, preparations: Vec<Preparation> },
+    Streamed { source: Arc<dyn ImageSource>, which: Arc<[usize]>, preparations: Vec<Preparation> },
 }
 
 impl Images {
@@ -44,21 +44,21 @@ impl Images {
             return Err(refuse(format!("whole images of {pixels} levels"), format!("{} levels", levels.len())));
         }
         let count = levels.len() / pixels;
-        Self { store: Store::Held(Arc::new(levels)), shape, labels: None, fingerprint: OnceLock::new() }
+        Self { store: Levels::Held(Arc::new(levels)), shape, labels: None, fingerprint: OnceLock::new() }
             .labelled(labels, count)
     }
 
     /// All images of a source, which are read when they are asked for, and a label for each if there are any.
     ///
     /// ```
-    /// use flowstone::data::{Images, Place, Source};
+    /// use flowstone::data::{Images, Place, ImageSource};
     /// use std::sync::Arc;
     ///
     /// /// Images of a single level each.
     /// #[derive(Debug)]
     /// struct Even(usize);
     ///
-    /// impl Source for Even {
+    /// impl ImageSource for Even {
     ///     fn count(&self) -> usize {
     ///         self.0
     ///     }
@@ -77,10 +77,10 @@ impl Images {
     ///
     /// # Errors
     /// As [`Images::new`].
-    pub fn streamed(source: Arc<dyn Source>, labels: Option<Vec<u16>>) -> Result<Self> {
+    pub fn streamed(source: Arc<dyn ImageSource>, labels: Option<Vec<u16>>) -> Result<Self> {
         let (shape, count) = (source.shape(), source.count());
         pixels_of(shape)?;
-        let store = Store::Streamed { source, which: (0..count).collect(), preparations: Vec::new() };
+        let store = Levels::Streamed { source, which: (0..count).collect(), preparations: Vec::new() };
         Self { store, shape, labels: None, fingerprint: OnceLock::new() }.labelled(labels, count)
     }
 
@@ -96,8 +96,8 @@ impl Images {
     /// The number of images.
     pub fn len(&self) -> usize {
         match &self.store {
-            Store::Held(levels) => levels.len() / self.pixels_per_image(),
-            Store::Streamed { which, .. } => which.len(),
+            Levels::Held(levels) => levels.len() / self.pixels_per_image(),
+            Levels::Streamed { which, .. } => which.len(),
         }
     }
 
@@ -108,7 +108,7 @@ impl Images {
 
     /// Whether images are read when they are asked for, and not in memory.
     pub fn is_streamed(&self) -> bool {
-        matches!(&self.store, Store::Streamed { source, .. } if !source.is_held())
+        matches!(&self.store, Levels::Streamed { source, .. } if !source.is_held())
     }
 
     /// `[height, width, channels]` of each image.
@@ -127,8 +127,8 @@ impl Images {
     /// As [`Images::gather`].
     pub fn levels(&self) -> Result<Cow<'_, [u8]>> {
         match &self.store {
-            Store::Held(levels) => Ok(Cow::Borrowed(levels)),
-            Store::Streamed { .. } => self.gather(&(0..self.len()).collect::<Vec<_>>()).map(Cow::Owned),
+            Levels::Held(levels) => Ok(Cow::Borrowed(levels)),
+            Levels::Streamed { .. } => self.gather(&(0..self.len()).collect::<Vec<_>>()).map(Cow::Owned),
         }
     }
 
@@ -139,7 +139,7 @@ impl Images {
     pub fn image(&self, i: usize) -> Result<Cow<'_, [u8]>> {
         let pixels = self.pixels_per_image();
         match &self.store {
-            Store::Held(levels) if i < self.len() => Ok(Cow::Borrowed(&levels[i * pixels..(i + 1) * pixels])),
+            Levels::Held(levels) if i < self.len() => Ok(Cow::Borrowed(&levels[i * pixels..(i + 1) * pixels])),
             _ => self.gather(&[i]).map(Cow::Owned),
         }
     }
@@ -171,12 +171,12 @@ impl Images {
         self.expect_in_range(indices)?;
         let pixels = self.pixels_per_image();
         match &self.store {
-            Store::Held(levels) => {
+            Levels::Held(levels) => {
                 let mut gathered = Vec::with_capacity(indices.len() * pixels);
                 indices.iter().for_each(|i| gathered.extend_from_slice(&levels[i * pixels..(i + 1) * pixels]));
                 Ok(gathered)
             }
-            Store::Streamed { source, which, preparations } => {
+            Levels::Streamed { source, which, preparations } => {
                 let mut gathered = vec![0; indices.len() * pixels];
                 let read = |(levels, &i): (&mut [u8], &usize)| -> Result<()> {
                     let place = place(i);
@@ -217,9 +217,9 @@ impl Images {
         self.expect_in_range(&indices)?;
         let labels = self.labels.as_ref().map(|labels| indices.iter().map(|&i| labels[i]).collect());
         let store = match &self.store {
-            Store::Held(levels) if indices.iter().copied().eq(0..self.len()) => Store::Held(Arc::clone(levels)),
-            Store::Held(_) => Store::Held(Arc::new(self.gather(&indices)?)),
-            Store::Streamed { source, which, preparations } => Store::Streamed {
+            Levels::Held(levels) if indices.iter().copied().eq(0..self.len()) => Levels::Held(Arc::clone(levels)),
+            Levels::Held(_) => Levels::Held(Arc::new(self.gather(&indices)?)),
+            Levels::Streamed { source, which, preparations } => Levels::Streamed {
                 source: Arc::clone(source),
                 which: indices.iter().map(|&i| which[i]).collect(),
                 preparations: preparations.clone(),
@@ -256,8 +256,8 @@ impl Images {
         let held: Option<Vec<&[u8]>> = parts
             .iter()
             .map(|part| match &part.store {
-                Store::Held(levels) => Some(levels.as_slice()),
-                Store::Streamed { .. } => None,
+                Levels::Held(levels) => Some(levels.as_slice()),
+                Levels::Streamed { .. } => None,
             })
             .collect();
         match held {
@@ -290,13 +290,18 @@ impl Images {
         let rest = self.select(at..self.len())?;
         let first = match &mut self.store {
             // Not `select`: a set that fills memory is not to be copied.
-            Store::Held(levels) => {
+            Levels::Held(levels) => {
                 let end = at * self.shape.iter().product::<usize>();
                 Arc::make_mut(levels).truncate(end);
                 let labels = self.labels.as_ref().map(|labels| labels[..at].into());
-                Self { store: Store::Held(Arc::clone(levels)), shape: self.shape, labels, fingerprint: OnceLock::new() }
+                Self {
+                    store: Levels::Held(Arc::clone(levels)),
+                    shape: self.shape,
+                    labels,
+                    fingerprint: OnceLock::new(),
+                }
             }
-            Store::Streamed { .. } => self.select(0..at)?,
+            Levels::Streamed { .. } => self.select(0..at)?,
         };
         *self = first;
         Ok(rest)
@@ -309,8 +314,8 @@ impl Images {
         pixels_of(self.shape)?;
         self.fingerprint = OnceLock::new();
         match &mut self.store {
-            Store::Streamed { preparations, .. } => preparations.push(preparation),
-            Store::Held(levels) => {
+            Levels::Streamed { preparations, .. } => preparations.push(preparation),
+            Levels::Held(levels) => {
                 if let Preparation::DropBits(bits) = preparation {
                     Arc::make_mut(levels).par_iter_mut().for_each(|level| *level >>= bits);
                 } else {
@@ -324,17 +329,17 @@ impl Images {
 
     /// The same images in memory: all of them are read now.
     pub(super) fn held(self) -> Result<Self> {
-        if matches!(self.store, Store::Held(_)) {
+        if matches!(self.store, Levels::Held(_)) {
             return Ok(self);
         }
         let levels = self.gather(&(0..self.len()).collect::<Vec<_>>())?;
-        Ok(Self { store: Store::Held(Arc::new(levels)), ..self })
+        Ok(Self { store: Levels::Held(Arc::new(levels)), ..self })
     }
 
     /// The same images as a set that is read when it is asked for, so that what follows can be done at a place of its own
     /// each time.
     pub(super) fn reread(self) -> Result<Self> {
-        if matches!(self.store, Store::Streamed { .. }) {
+        if matches!(self.store, Levels::Streamed { .. }) {
             return Ok(self);
         }
         let labels = self.labels.as_ref().map(|labels| labels.to_vec());
@@ -347,10 +352,10 @@ impl Images {
 impl PartialEq for Images {
     fn eq(&self, other: &Self) -> bool {
         let stores = match (&self.store, &other.store) {
-            (Store::Held(a), Store::Held(b)) => a == b,
+            (Levels::Held(a), Levels::Held(b)) => a == b,
             (
-                Store::Streamed { source: a, which: which_a, preparations: prepared_a },
-                Store::Streamed { source: b, which: which_b, preparations: prepared_b },
+                Levels::Streamed { source: a, which: which_a, preparations: prepared_a },
+                Levels::Streamed { source: b, which: which_b, preparations: prepared_b },
             ) => Arc::ptr_eq(a, b) && which_a == which_b && prepared_a == prepared_b,
             _ => false,
         };
@@ -381,7 +386,7 @@ mod tests {
     /// The same, held and read.
     fn both() -> [Images; 2] {
         let read = images().reread().unwrap();
-        assert!(matches!(read.store, Store::Streamed { .. }) && !read.is_streamed(), "it is read from memory");
+        assert!(matches!(read.store, Levels::Streamed { .. }) && !read.is_streamed(), "it is read from memory");
         [images(), read]
     }
 

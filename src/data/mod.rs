@@ -15,7 +15,9 @@ mod bytes;
 pub mod cifar10;
 mod dataset;
 pub mod digits;
+mod fetch;
 mod idx;
+mod image_source;
 mod imagenet;
 mod images;
 pub mod npy;
@@ -23,16 +25,20 @@ mod opening;
 mod pictures;
 mod preparation;
 mod rows;
-mod source;
+mod sources;
 mod split;
+mod store;
 
 pub use crate::noise::permutation;
 pub use ahead::Ahead;
 pub use augment::{Augment, Change};
 pub use dataset::DataSet;
+pub use fetch::{FetchEvent, fetch};
+pub use image_source::{ImageSource, Place};
 pub use images::Images;
 pub use opening::{Cut, Opening};
-pub use source::{Place, Source};
+pub use sources::{Format, Source, SourceFile, SourceList};
+pub use store::{Presence, Store, VARIABLE};
 
 use std::path::{Path, PathBuf};
 
@@ -48,11 +54,12 @@ const KNOWN: [(&str, &str); 6] = [
     ("npz:FILE", "such arrays with labels; or a folder of downsampled ImageNet"),
 ];
 
-/// Reads the data set that `source` names, such as `digits` or `cifar10:DIR`, as it is in its files.
+/// Reads the data set that `source` names, such as `digits` or `cifar10:DIR`, as it is in its files; or `cifar10`, once it was
+/// [fetched](fetch).
 ///
 /// # Errors
-/// [`Error::Usage`] for a name that is not known, with the nearest one that is, or for a place missing or needless;
-/// whatever the data set's own reader reports otherwise.
+/// [`Error::Usage`] for a name that is not known, with the nearest one that is, for a place missing or needless, or for
+/// data that were not fetched; whatever the data set's own reader reports otherwise.
 pub fn open(source: &str) -> Result<DataSet> {
     open_as(source, &Opening::default())
 }
@@ -75,7 +82,17 @@ pub fn open_as(source: &str, opening: &Opening) -> Result<DataSet> {
         ("npy", Some(file)) => arrays::load_npy(file, opening),
         ("npz", Some(folder)) if folder.is_dir() => imagenet::load(folder, opening),
         ("npz", Some(file)) => arrays::load_npz(file, opening),
-        _ => Err(unknown(source, name)),
+        _ => fetched(source, place.is_none()).unwrap_or_else(|| Err(unknown(source, name))),
+    }
+}
+
+/// The data set of this name that was fetched, or is to be; none where the list of those has no such name.
+fn fetched(name: &str, is_alone: bool) -> Option<Result<DataSet>> {
+    let store = Store::new(None, None);
+    match store {
+        Ok(store) if is_alone => store.list.find(name).map(|set| store.load(set)),
+        Err(error @ Error::FlowFile(_)) if is_alone => Some(Err(error)),
+        _ => None,
     }
 }
 
@@ -88,21 +105,35 @@ pub fn files(source: &str) -> Result<Option<(Vec<PathBuf>, Vec<PathBuf>)>> {
     source.strip_prefix("images:").map(|folder| pictures::files(Path::new(folder))).transpose()
 }
 
-/// The error for a name that is not in [`KNOWN`], or has no place.
+/// The error for a name that is neither in [`KNOWN`] nor in the list of what can be fetched, or has no place.
 fn unknown(source: &str, name: &str) -> Error {
-    let base = |syntax: &'static str| syntax.split(':').next().unwrap_or(syntax);
+    let base = |syntax: &str| syntax.split(':').next().unwrap_or(syntax).to_owned();
     if let Some((syntax, meaning)) = KNOWN.iter().find(|(syntax, _)| base(syntax) == name) {
         return Error::Usage(format!("data '{source}': say where they are, as {syntax} ({meaning})"));
     }
+    let sets = Store::new(None, None).map(|store| store.list.sets).unwrap_or_default();
+    if let Some(set) = sets.iter().find(|set| *set.name == name) {
+        let folder = format!("{}:DIR", set.format.prefix());
+        return Error::Usage(format!(
+            "data '{source}': write '{name}' alone for what was fetched, or {folder} for a folder"
+        ));
+    }
+    let mut known: Vec<(&str, &str)> = sets.iter().map(|set| (set.name.as_str(), set.what.as_str())).collect();
+    // Of two that are as near, the last is taken: the one that has a place if one was given.
+    known.splice(if source.contains(':') { known.len()..known.len() } else { 0..0 }, KNOWN);
     let mut message = format!("there is no data set '{name}'");
-    let likeness = |syntax| strsim::jaro_winkler(&name.to_lowercase(), base(syntax));
-    let nearest = KNOWN.iter().map(|(syntax, _)| (likeness(syntax), syntax)).max_by(|a, b| a.0.total_cmp(&b.0));
+    let likeness = |syntax| strsim::jaro_winkler(&name.to_lowercase(), &base(syntax));
+    let nearest = known.iter().map(|(syntax, _)| (likeness(syntax), syntax)).max_by(|a, b| a.0.total_cmp(&b.0));
     if let Some((_, syntax)) = nearest.filter(|(likeness, _)| *likeness > 0.75) {
         message += &format!("; did you mean '{syntax}'?");
     }
     message += "\nknown:";
     for (syntax, meaning) in KNOWN {
-        message += &format!("\n  {syntax:<12} {meaning}");
+        message += &format!("\n  {syntax:<13} {meaning}");
+    }
+    message += "\nto be fetched with `flowstone data fetch`:";
+    for set in &sets {
+        message += &format!("\n  {:<13} {}", *set.name, set.what);
     }
     Error::Usage(message)
 }
@@ -136,6 +167,10 @@ mod tests {
         let message = complaint("Cifar-10:here");
         assert!(message.contains("did you mean 'cifar10:DIR'?"), "{message}");
         assert!(message.contains("digits  "), "{message}");
+        assert!(complaint("Cifar-10").contains("did you mean 'cifar10'?"));
+        let message = complaint("Fashion");
+        assert!(message.contains("did you mean 'fashion-mnist'?") && message.contains("mnist  "), "{message}");
+        assert!(complaint("mnist:here").contains("write 'mnist' alone for what was fetched, or idx:DIR"));
         assert!(!complaint("faces").contains("did you mean"));
     }
 
@@ -143,7 +178,9 @@ mod tests {
     fn the_place_must_be_there_for_all_but_the_digits() {
         for (syntax, _) in &KNOWN[1..] {
             let name = syntax.split(':').next().unwrap();
-            assert!(complaint(name).contains(syntax) && complaint(&format!("{name}:")).contains(syntax), "{syntax}");
+            // The name alone may have been fetched.
+            assert!(name == "cifar10" || complaint(name).contains(syntax), "{syntax}");
+            assert!(complaint(&format!("{name}:")).contains(syntax), "{syntax}");
             assert!(complaint(&format!("{name}:no/such/place")).contains("no/such/place"));
         }
         assert!(complaint("digits:here").contains("built in") && complaint("digits:").contains("built in"));

@@ -16,7 +16,7 @@ use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
 
 use super::bytes::{DEFLATE_RATIO, reserve};
 use super::split::train_and_test;
-use super::{Cut, DataSet, Images, Opening, Place, Source, folder_name};
+use super::{Cut, DataSet, ImageSource, Images, Opening, Place, folder_name};
 use crate::error::{Error, Result};
 use crate::files::open;
 
@@ -177,7 +177,7 @@ struct Pictures {
     cut: Cut,
 }
 
-impl Source for Pictures {
+impl ImageSource for Pictures {
     fn count(&self) -> usize {
         self.paths.len()
     }

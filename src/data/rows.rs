@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use super::bytes::unreadable;
-use super::{Place, Source};
+use super::{ImageSource, Place};
 use crate::error::Result;
 
 /// Images of uint8, one after the other.
@@ -37,7 +37,7 @@ pub(super) enum Order {
     Planes,
 }
 
-impl Source for Rows {
+impl ImageSource for Rows {
     fn count(&self) -> usize {
         self.count
     }

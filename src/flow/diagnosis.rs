@@ -29,7 +29,8 @@ pub(crate) const FLOW: FileKind = FileKind {
     start: "a flow file reads `Flow(image: (height: …, width: …, channels: …), layers: […])`",
 };
 
-/// A flow file that is not RON, not a flow, or a flow whose shapes do not fit; or an ablation file likewise.
+/// A flow file that is not RON, not a flow, or a flow whose shapes do not fit; or an ablation file or a list of sources
+/// likewise.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("{name}:{line}:{column}: {message}")]
 pub struct FlowFileError {

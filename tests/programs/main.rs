@@ -6,6 +6,7 @@ mod ablation;
 mod bad_files;
 mod cli;
 mod data;
+mod fetch;
 mod latent;
 mod resume;
 mod training;

@@ -8,7 +8,7 @@ use crate::noise::NoiseKey;
 
 /// Where images of one size are read from, one at a time and from several threads at once: files, or what is made of
 /// other images. [`Images::streamed`] makes a set of it, which then takes no memory for what is not being used.
-pub trait Source: fmt::Debug + Send + Sync {
+pub trait ImageSource: fmt::Debug + Send + Sync {
     /// The number of images.
     fn count(&self) -> usize;
 
@@ -61,7 +61,7 @@ impl Place {
 }
 
 /// The images of a set, whatever they are kept in.
-impl Source for Images {
+impl ImageSource for Images {
     fn count(&self) -> usize {
         self.len()
     }
@@ -86,7 +86,7 @@ pub(super) struct Joined {
     pub shape: [usize; 3],
 }
 
-impl Source for Joined {
+impl ImageSource for Joined {
     fn count(&self) -> usize {
         self.parts.iter().map(Images::len).sum()
     }
