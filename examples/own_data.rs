@@ -59,6 +59,7 @@ fn main() -> Result<()> {
         count: Some(10),
         temperatures: vec![Temperatures::from(0.7)],
         classes: Classes::All,
+        class_names: model.metadata.classes.clone(),
         resampled: Vec::new(),
         seed: 0,
     };

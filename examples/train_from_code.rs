@@ -3,7 +3,7 @@
 use flowstone::backend::Cpu;
 use flowstone::flow::{Dequantize, FlowFile, Model, Registry};
 use flowstone::plot::Sheet;
-use flowstone::train::{Event, RunFolder, Start, Trainer, score};
+use flowstone::train::{Event, Labels, RunFolder, Start, Trainer, score};
 use flowstone::{Result, data};
 use std::path::Path;
 
@@ -34,7 +34,7 @@ fn main() -> Result<()> {
 
     let folder = Path::new(&outcome.folder);
     let model = Model::load(folder, &device, &registry, false)?;
-    let scores = score(&model.flow, &device, &digits.test.select(0..3)?, false, Dequantize::Midpoint)?;
+    let scores = score(&model.flow, &device, &digits.test.select(0..3)?, Labels::Own, Dequantize::Midpoint)?;
     println!("ln p of the first test images, in nats: {scores:.1?}");
 
     // Ten samples, numbered 0 to 9, at temperature 0.7 and from seed 0.

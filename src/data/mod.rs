@@ -8,6 +8,7 @@
 //! memory is taken on a header's word.
 
 mod arrays;
+mod attributes;
 mod augment;
 mod bytes;
 pub mod cifar10;
@@ -21,6 +22,7 @@ mod pictures;
 mod split;
 
 pub use crate::noise::permutation;
+pub use attributes::{Attributes, Listed};
 pub use augment::{Augment, Change};
 pub use dataset::{DataSet, Images};
 
