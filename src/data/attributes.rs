@@ -186,7 +186,11 @@ fn separated(path: &Path, text: &str) -> Result<Vec<(u64, Vec<String>)>> {
         csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
     let fields = |record: csv::Result<csv::StringRecord>| {
         let record = record.map_err(|error| Error::bad_file(path, error.to_string()))?;
-        Ok((record.position().map_or(1, csv::Position::line), record.iter().map(str::to_owned).collect()))
+        // A record's position is where the one before ended: blank lines may follow.
+        let (byte, line) = record.position().map_or((0, 1), |at| (at.byte() as usize, at.line()));
+        let ends = text.bytes().skip(byte).take_while(|byte| b"\r\n".contains(byte));
+        let line = line + ends.filter(|byte| *byte == b'\n').count() as u64;
+        Ok((line, record.iter().map(str::to_owned).collect()))
     };
     reader.records().map(fields).collect()
 }
@@ -334,6 +338,7 @@ mod tests {
             ("image,A,A\na,1,1\n", "line 1: `A` is there twice"),
             ("image,A,\na,1,1\n", "line 1: an attribute has no name"),
             ("image,A\na,1\n\nb,2\n", "line 4: `A` is `2`; expected 1 or 0"),
+            ("image,A\r\na,1\r\n\r\nb,2\r\n", "line 4: `A` is `2`"),
             ("image,A\na,\n", "line 2: `A` is ``"),
             ("image,A\na,1\nb,1,0\n", "line 3: it has 3 columns; the image and 1 attributes are 2"),
             ("image,A\na,1\nb,0\na,0\n", "line 4: `a` is listed already, in line 2"),

@@ -3,10 +3,13 @@
 //! One program for all, since linking the library takes longer than most of these tests.
 
 mod ablation;
+mod attributes;
 mod bad_files;
+mod classes;
 mod cli;
 mod data;
 mod latent;
+mod pictures;
 mod resume;
 mod training;
 
