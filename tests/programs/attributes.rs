@@ -8,7 +8,7 @@ use std::path::Path;
 fn faces(at: &Path) {
     fs::create_dir(at.join("faces")).unwrap();
     for i in 0..20u8 {
-        let level = |x: u32, y: u32| image::Luma([100 + 100 * ((i + 1) % 2) + i + (7 * x + 11 * y) as u8]);
+        let level = |x: u32, y: u32| image::Luma([50 + 100 * ((i + 1) % 2) + i + (7 * x + 11 * y) as u8]);
         image::GrayImage::from_fn(4, 4, level).save(at.join(format!("faces/{i:02}.png"))).unwrap();
     }
     let layers = "Squeeze(), ActNorm(), InvertibleConv(), AffineCoupling(width: 4)";
