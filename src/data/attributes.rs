@@ -106,7 +106,8 @@ impl Attributes {
             let path = within(file);
             let name = path.rsplit('/').next().unwrap_or(&path).to_owned();
             let mut others = vec![name.clone(), bare(&name).to_owned(), bare(&path).to_owned()];
-            (others.sort(), others.dedup());
+            others.sort();
+            others.dedup();
             others.into_iter().for_each(|other| by_name.entry(other).or_default().push(i));
             by_path.insert(path, i);
         }

@@ -25,7 +25,7 @@ fn a_list_says_which_pictures_a_direction_is_from_and_to() {
     faces(at);
     let sign = |yes: bool| if yes { 1 } else { -1 };
     let rows = |from: u8, end: &str, comma: &str| -> String {
-        let row = |i: u8| format!("{i:02}{end}{comma}{}{comma}{}\n", sign(i % 2 == 0), sign(i < 8));
+        let row = |i: u8| format!("{i:02}{end}{comma}{}{comma}{}\n", sign(i.is_multiple_of(2)), sign(i < 8));
         (from..20).map(row).collect()
     };
     fs::write(at.join("list.csv"), format!("file,Bright,Early\n{}", rows(0, ".png", ","))).unwrap();
@@ -48,7 +48,7 @@ fn a_list_says_which_pictures_a_direction_is_from_and_to() {
 
     // Images that are not files go by number in the split.
     let levels: Vec<u8> = (0..20 * 16).map(|i| (i * 7 % 251) as u8).collect();
-    flowstone::data::npy::write_levels(&at.join("a.npy"), [20, 4, 4, 1], &levels).unwrap();
+    flowstone::data::npy::write_levels(at.join("a.npy"), [20, 4, 4, 1], &levels).unwrap();
     fs::write(at.join("numbers.csv"), "n,Odd\n0,no\n1,yes\n2,no\n3,yes\n").unwrap();
     let said = manipulate("numbers.csv", &["--with", "Odd", "--data", "npy:a.npy", "--split", "train"], "c.png");
     assert!(said.contains("Odd (2 pictures) − all others (2 pictures)"), "{said}");

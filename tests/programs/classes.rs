@@ -51,7 +51,8 @@ fn pets(at: &Path) {
         }
     }
     let layers = "Squeeze(), ActNorm(), InvertibleConv(), AffineCoupling(width: 4), Split(), Squeeze(), ActNorm()";
-    let recipe = "train: (data: \"images:pets\", batch: 6, length: Steps(9), warmup: Steps(0), learning_rate: 0.02, initialization_images: 12)";
+    let fast = "length: Steps(9), warmup: Steps(0), learning_rate: 0.02, initialization_images: 12";
+    let recipe = format!("train: (data: \"images:pets\", batch: 6, {fast})");
     let prior = "prior: Gaussian(classes: 2)";
     let flow = format!("Flow(image: (height: 4, width: 4, channels: 3), layers: [{layers}], {prior}, {recipe})");
     fs::write(at.join("pets.ron"), flow).unwrap();
