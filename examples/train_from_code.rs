@@ -30,7 +30,8 @@ fn main() -> Result<()> {
             println!("step {}: {:.3} bits/dim", record.step, record.train_bits_per_dim);
         }
     })?;
-    println!("test: {:.3} ± {:.3} bits/dim", outcome.test.bits_per_dim, outcome.test.standard_error);
+    let (bits, error) = (outcome.test.bits_per_dim, outcome.test.standard_error);
+    println!("test: {bits:.3} ± {error:.3} bits/dim, of {:.3} without a model", outcome.uniform_bits_per_dim);
 
     let folder = Path::new(&outcome.folder);
     let model = Model::load(folder, &device, &registry, false)?;
@@ -41,6 +42,6 @@ fn main() -> Result<()> {
     let levels = model.flow.sample(&device, 0..10, 0.7, None, 0)?;
     let sheet = Sheet { rows: vec![("samples".into(), levels)], shape: [8, 8, 1], bins: 17, columns: 10 };
     sheet.save_png(folder.join("ten.png"))?;
-    println!("{}/ten.png", outcome.folder);
+    println!("{}/ten.png: ten samples", outcome.folder);
     Ok(())
 }
