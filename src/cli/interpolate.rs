@@ -45,8 +45,8 @@ fn interpolate<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> 
     let name = format!("{} split of {}", args.data.split_name(), set.name);
     print(&format!("{}: between pictures {numbers} of the {name}", args.out.display()))?;
     if let Some(path) = &args.animation {
-        save_animation(path, &between.frames(args.frames)?, images.shape(), model.flow.bins(), 24)?;
-        print(&format!("{}: {} frames, 24 a second", path.display(), args.frames * args.between.len()))?;
+        save_animation(path, &between.frames(args.frames)?, images.shape(), model.flow.bins(), 25)?;
+        print(&format!("{}: {} frames, 25 a second", path.display(), args.frames * args.between.len()))?;
     }
     Ok(())
 }
