@@ -7,7 +7,7 @@
 
 use flowstone::backend::Cpu;
 use flowstone::flow::{FlowFile, Model, Registry};
-use flowstone::latent::{Attribute, Direction, decode, encode};
+use flowstone::latent::{Attribute, Direction, Pictures, decode, encode};
 use flowstone::train::{RunFolder, Start, Trainer};
 use flowstone::{Result, data};
 use std::path::Path;
@@ -41,8 +41,8 @@ fn main() -> Result<()> {
     let direction = Direction::between(flow, &device, &class("8")?, &class("3")?)?;
     println!("direction: {}", direction.words);
     let threes: Vec<usize> = (0..digits.test.len()).filter(|&i| digits.test.label(i) == Some(3)).take(4).collect();
-    let sheet = direction.sheet(flow, &device, (&digits.test, &threes), (1.5, 7))?;
+    let sheet = direction.sheet(flow, &device, &Pictures::of(&digits.test, &threes, &digits.classes)?, (1.5, 7))?;
     sheet.save_png(folder.join("three-to-eight.png"))?;
-    println!("{}/three-to-eight.png", outcome.folder);
+    println!("{}/three-to-eight.png: four threes in the middle, eights to the right", outcome.folder);
     Ok(())
 }

@@ -10,7 +10,7 @@ use flowstone::backend::Cpu;
 use flowstone::data::{Images, permutation};
 use flowstone::flow::{Dequantize, FlowFile, Model, Registry};
 use flowstone::noise::{NoiseKey, Purpose};
-use flowstone::train::{Comparison, RunFolder, Start, Trainer, score};
+use flowstone::train::{Comparison, Labels, RunFolder, Start, Trainer, score};
 use flowstone::{Result, data};
 use std::path::Path;
 
@@ -42,7 +42,7 @@ fn main() -> Result<()> {
     let outcome = Trainer::new(&device, &file, &registry, digits.clone(), folder, Start::Fresh)?.run(&mut |_| ())?;
     let model: Model<f32, Cpu> = Model::load(Path::new(&outcome.folder), &device, &registry, false)?;
 
-    let score = |images: &Images| score(&model.flow, &device, images, false, Dequantize::Midpoint);
+    let score = |images: &Images| score(&model.flow, &device, images, Labels::Own, Dequantize::Midpoint);
     let bits_per_dim = |nats: f64| model.flow.bits_per_dim(nats);
     let seen = score(&digits.test)?;
     println!("digits: mean {:.3} bits/dim", bits_per_dim(seen.iter().sum::<f64>() / seen.len() as f64));

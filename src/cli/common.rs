@@ -3,7 +3,7 @@
 use crate::backend::{Cpu, Device, Element};
 use crate::data::{DataSet, Images, files};
 use crate::flow::{FlowFile, Model, Registry};
-use crate::train::open_data;
+use crate::train::{Labels, open_data};
 use crate::{Error, Result};
 use clap::ValueEnum;
 use dfdx::tensor::Cache;
@@ -213,6 +213,14 @@ impl SourceArgs {
         }))
     }
 
+    /// The folder of the pictures that the arguments name, and all their files, those to train on first; none for data
+    /// that are not in a file each.
+    pub fn all_files(&self, file: &FlowFile) -> Result<Option<(PathBuf, Vec<PathBuf>)>> {
+        let source = self.data.as_deref().or(file.spec.train.data.as_deref()).unwrap_or_default();
+        let folder = source.split_once(':').map_or_else(PathBuf::new, |(_, folder)| folder.into());
+        Ok(files(source)?.map(|(train, test)| (folder, [train, test].concat())))
+    }
+
     pub fn split_name(&self) -> &'static str {
         match self.split {
             Split::Train => "train",
@@ -237,6 +245,40 @@ impl DataArgs {
 
     pub fn split_name(&self) -> &'static str {
         self.source.split_name()
+    }
+}
+
+/// Under which class images are scored.
+#[derive(Clone, Debug, clap::Args)]
+pub struct LabelArgs {
+    /// Score the mixture over classes, also where labels are known
+    #[arg(long, conflicts_with = "class")]
+    pub no_labels: bool,
+    /// Score all images under this class, by name or number, whatever theirs is
+    #[arg(long)]
+    pub class: Option<String>,
+}
+
+impl LabelArgs {
+    pub fn labels<E: Element, D: Device<E>>(&self, model: &Model<E, D>) -> Result<Labels> {
+        match &self.class {
+            Some(class) => Ok(Labels::Class(model.class(class)?)),
+            None if self.no_labels => Ok(Labels::Mixture),
+            None => Ok(Labels::Own),
+        }
+    }
+
+    /// What is scored, in words, with the class by name where it has one.
+    pub fn likelihood<E: Element, D: Device<E>>(
+        labels: Labels,
+        model: &Model<E, D>,
+        images: &Images,
+    ) -> Result<String> {
+        let likelihood = labels.likelihood(&model.flow, images)?;
+        Ok(match labels {
+            Labels::Class(class) => format!("p(x | {})", model.class_words(class)),
+            Labels::Own | Labels::Mixture => likelihood,
+        })
     }
 }
 

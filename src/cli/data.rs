@@ -105,9 +105,10 @@ struct Row<'a> {
     what: &'a str,
     /// Bytes to be fetched for it.
     bytes: u64,
-    /// Bytes that are there.
+    /// Bytes that are in the cache.
     there: u64,
     is_there: bool,
+    /// Where it is read from, or will be.
     folder: PathBuf,
     home: Option<&'a str>,
     terms: Option<&'a str>,
@@ -120,13 +121,14 @@ impl<'a> Row<'a> {
             Presence::Part(bytes) => bytes,
             Presence::Nothing => 0,
         };
+        let found = store.found(set);
         Self {
             name: &set.name,
             what: &set.what,
             bytes: set.bytes(),
             there,
-            is_there: there == set.bytes(),
-            folder: store.data_folder(set),
+            is_there: found.is_some(),
+            folder: found.unwrap_or_else(|| store.data_folder(set)),
             home: set.home.as_deref(),
             terms: set.terms.as_deref(),
         }

@@ -18,6 +18,9 @@ pub struct Args {
     model: ModelArgs,
     /// What `encode` wrote, of the same model
     latents: PathBuf,
+    /// The class of every picture, by name or number, instead of the one that its latents were standardised under
+    #[arg(long)]
+    class: Option<String>,
     /// The sheet to write: the first 400 pictures
     #[arg(long, default_value = "decoded.png")]
     out: PathBuf,
@@ -38,7 +41,10 @@ pub fn run(args: &Args) -> Result<()> {
 fn pictures<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let model: Model<E, D> = args.model.load(device)?;
     let file = LatentFile::read(&args.latents, &model, device, Content::Latents)?;
-    let mut levels = decode(&model.flow, device, &file.points, file.labels_for(&model))?.levels;
+    let class = args.class.as_deref().map(|class| model.class(class)).transpose()?;
+    let class = class.map(|class| vec![class; file.points.len()]);
+    let labels = class.as_deref().or_else(|| file.labels_for(&model));
+    let mut levels = decode(&model.flow, device, &file.points, labels)?.levels;
     let (n, shape) = (file.points.len(), model.flow.image_shape());
     if let Some(path) = &args.npy {
         npy::write_levels(path, [n, shape.height, shape.width, shape.channels], &levels)?;

@@ -14,9 +14,9 @@ pub struct Args {
     model: ModelArgs,
     #[command(flatten)]
     data: DataArgs,
-    /// The class of every picture, for a class-conditional flow [default: their own]
+    /// The class of every picture, by name or number, for a class-conditional flow [default: their own]
     #[arg(long)]
-    class: Option<usize>,
+    class: Option<String>,
     /// The file to write
     #[arg(long, default_value = "latents.safetensors")]
     out: PathBuf,
@@ -34,7 +34,8 @@ pub fn run(args: &Args) -> Result<()> {
 fn latents<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let model: Model<E, D> = args.model.load(device)?;
     let (images, set) = args.data.open(&model.file)?;
-    let classes = classes_of(&model.flow, &images, args.class)?;
+    let class = args.class.as_deref().map(|class| model.class(class)).transpose()?;
+    let classes = classes_of(&model.flow, &images, class)?;
     let points = encode(&model.flow, device, &images, classes.as_deref())?;
     let labels = classes.or_else(|| images.labels_of(&(0..images.len()).collect::<Vec<_>>()));
     let source = format!("{} split of {}", args.data.split_name(), set.name);

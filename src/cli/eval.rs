@@ -1,10 +1,10 @@
 //! `eval MODEL`: bits per dimension with their error.
 
-use super::common::{DataArgs, ModelArgs, on_device, print, print_json};
+use super::common::{DataArgs, LabelArgs, ModelArgs, on_device, print, print_json};
 use crate::Result;
 use crate::backend::{Device, Element};
 use crate::flow::Model;
-use crate::train::{DataName, Evaluation, Noise, evaluate};
+use crate::train::{DataName, Evaluation, Noise, evaluate_as};
 
 /// Bits/dim of a model on images: mean, standard error, and all that is needed to check them
 #[derive(Debug, clap::Args)]
@@ -13,6 +13,8 @@ pub struct Args {
     model: ModelArgs,
     #[command(flatten)]
     data: DataArgs,
+    #[command(flatten)]
+    labels: LabelArgs,
     /// Noise draws averaged for each image
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     draws: u64,
@@ -36,7 +38,9 @@ fn evaluation<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<Evalu
     let (images, set) = args.data.open(&model.file)?;
     let data = DataName { name: set.name, split: args.data.split_name().into(), fingerprint: images.fingerprint()? };
     let noise = Noise { seed: args.model.seed, draws: args.draws, importance: args.importance };
-    let mut evaluation = evaluate(&model.flow, device, &images, data, noise)?;
+    let labels = args.labels.labels(&model)?;
+    let mut evaluation = evaluate_as(&model.flow, device, &images, labels, data, noise)?;
+    evaluation.likelihood = LabelArgs::likelihood(labels, &model, &images)?;
     evaluation.weights = if model.averaged { "averaged" } else { "raw" }.into();
     Ok(evaluation)
 }

@@ -14,9 +14,9 @@ pub struct Args {
     model: ModelArgs,
     #[command(flatten)]
     data: DataArgs,
-    /// The class of every picture, for a class-conditional flow [default: their own]
+    /// The class of every picture, by name or number, for a class-conditional flow [default: their own]
     #[arg(long)]
-    class: Option<usize>,
+    class: Option<String>,
     /// Pictures on the sheet; all are compared
     #[arg(long, default_value_t = 10)]
     columns: usize,
@@ -37,7 +37,8 @@ pub fn run(args: &Args) -> Result<()> {
 fn reconstruct<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let model: Model<E, D> = args.model.load(device)?;
     let (images, set) = args.data.open(&model.file)?;
-    let classes = classes_of(&model.flow, &images, args.class)?;
+    let class = args.class.as_deref().map(|class| model.class(class)).transpose()?;
+    let classes = classes_of(&model.flow, &images, class)?;
     let outcome = Reconstruction::of(&model.flow, device, &images, classes.as_deref(), args.columns)?;
     outcome.sheet.save_png(&args.out)?;
     let out = args.out.display().to_string();

@@ -1,12 +1,13 @@
 //! `sample MODEL`: sheets of samples.
 
-use super::common::{ModelArgs, ProductArgs, on_device, print};
-use crate::Result;
+use super::common::{ModelArgs, ProductArgs, SourceArgs, Split, on_device, print};
 use crate::backend::{Device, Element};
 use crate::data::npy;
 use crate::flow::{Model, Temperatures};
-use crate::latent::{Classes, Request, decode_rows, sample_sheet};
+use crate::latent::{Classes, Drawing, Pictures, Request, classes_of, decode_rows, sample_sheet};
+use crate::plot::Captioned;
 use crate::train::TEMPERATURES;
+use crate::{Error, Result};
 use std::path::PathBuf;
 
 /// Draw samples, as a picture sheet or as pixels
@@ -26,13 +27,22 @@ pub struct Args {
     /// A row of samples at each temperature of 0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1
     #[arg(long, conflicts_with = "temperature")]
     sweep: bool,
-    /// For a class-conditional flow: the class to draw, several as `3,5`, or `all`, a row for each [default: a class
-    /// drawn for each sample]
+    /// For a class-conditional flow: the class to draw, by name or number, several as `3,5`, or `all`, a row for each
+    /// [default: a class drawn for each sample, and of pictures their own]
     #[arg(long)]
-    class: Option<Classes>,
+    class: Option<String>,
     /// Draw only these latents anew from column to column, a row for each: `split.0`, `top`, or `all`
     #[arg(long, value_delimiter = ',', value_name = "LATENT")]
     resample: Vec<String>,
+    /// Draw them anew in real pictures: their numbers in the data, counted from 0
+    #[arg(long, value_delimiter = ',', value_name = "N", requires = "resample")]
+    pictures: Vec<usize>,
+    /// Where these are, `images:DIR` and so on [default: what the model was trained on]
+    #[arg(long, requires = "pictures")]
+    data: Option<String>,
+    /// Which of its images
+    #[arg(long, value_enum, default_value_t = Split::Test, requires = "pictures")]
+    split: Split,
     /// The sheet to write
     #[arg(long, default_value = "samples.png")]
     out: PathBuf,
@@ -50,11 +60,15 @@ fn sample<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let request = Request {
         count: args.count,
         temperatures: if args.sweep { TEMPERATURES.map(Temperatures::from).to_vec() } else { args.temperature.clone() },
-        classes: args.class.clone().unwrap_or(Classes::Any),
+        classes: args.class.as_deref().map_or(Ok(Classes::Any), |class| Classes::named(class, &model))?,
+        class_names: model.metadata.classes.clone(),
         resampled: args.resample.clone(),
         seed: args.model.seed,
     };
-    let rows = request.rows(&model.flow)?;
+    let rows = match args.pictures[..] {
+        [] => request.rows(&model.flow)?,
+        _ => rows_of_pictures(args, device, &model, &request)?,
+    };
     let decoded = decode_rows(&model.flow, device, &rows)?;
     let shape = model.flow.image_shape();
     if let Some(path) = &args.npy {
@@ -62,6 +76,29 @@ fn sample<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
         let n = levels.len() / shape.dims();
         npy::write_levels(path, [n, shape.height, shape.width, shape.channels], &levels)?;
     }
-    sample_sheet(&model.flow, decoded).save_png(&args.out)?;
+    let sheet = sample_sheet(&model.flow, decoded);
+    let headings = match args.pictures[..] {
+        [] => Vec::new(),
+        _ => std::iter::once("picture".to_owned()).chain((1..sheet.columns).map(|i| i.to_string())).collect(),
+    };
+    Captioned { title: String::new(), headings, sheet }.save_png(&args.out)?;
     print(&format!("{}: {}", args.out.display(), request.sentence(&rows)))
+}
+
+/// What each latent of real pictures holds.
+fn rows_of_pictures<E: Element, D: Device<E>>(
+    args: &Args,
+    device: &D,
+    model: &Model<E, D>,
+    request: &Request,
+) -> Result<Vec<Drawing<E>>> {
+    let class = match &request.classes {
+        Classes::Any => None,
+        Classes::These(these) if these.len() == 1 => these.first().copied(),
+        _ => return Err(Error::Usage("--pictures are of their own classes, or all of one --class".into())),
+    };
+    let (images, set) = SourceArgs { data: args.data.clone(), split: args.split }.open(&model.file)?;
+    let pictures = Pictures::of(&images, &args.pictures, &set.classes)?;
+    let labels = classes_of(&model.flow, &pictures.images, class)?;
+    request.rows_of_pictures(&model.flow, device, &pictures, labels.as_deref())
 }

@@ -1,12 +1,12 @@
 //! `score MODEL`: log p of every image.
 
-use super::common::{DataArgs, ModelArgs, on_device, print, print_json};
+use super::common::{DataArgs, LabelArgs, ModelArgs, on_device, print, print_json};
 use crate::Result;
 use crate::backend::{Device, Element};
 use crate::data::npy;
 use crate::flow::{Dequantize, Model};
 use crate::noise::{NoiseKey, Purpose};
-use crate::train::{Comparison, rank, score, write_ranking};
+use crate::train::{Comparison, Labels, rank, score, write_ranking};
 use clap::ValueEnum;
 use std::path::PathBuf;
 
@@ -23,15 +23,14 @@ pub struct Args {
     /// Where in its bin a grey level is put
     #[arg(long, value_enum, default_value_t = How::Uniform)]
     dequantize: How,
-    /// Score the mixture over classes, also where labels are known
-    #[arg(long)]
-    no_labels: bool,
+    #[command(flatten)]
+    labels: LabelArgs,
     /// Write a ranking, from the most bits/dim to the fewest, with file names where the data are `images:DIR`: CSV, or
     /// JSON where the name ends so
     #[arg(long, value_name = "FILE")]
     rank: Option<PathBuf>,
-    /// Score other data too, and say how well bits/dim tells them apart (AUROC); both as with --no-labels, since the
-    /// classes of one set are not those of the other
+    /// Score other data too, and say how well bits/dim tells them apart (AUROC); both as with --no-labels or --class, since
+    /// the classes of one set are not those of the other
     #[arg(long, value_name = "DATA")]
     against: Option<String>,
     /// A summary as JSON
@@ -56,32 +55,35 @@ pub fn run(args: &Args) -> Result<()> {
 fn scores<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let model: Model<E, D> = args.model.load(device)?;
     let (images, set) = args.data.open(&model.file)?;
-    let with_labels = !args.no_labels && args.against.is_none();
+    let labels = match args.labels.labels(&model)? {
+        Labels::Own if args.against.is_some() => Labels::Mixture,
+        labels => labels,
+    };
     let dequantize = match args.dequantize {
         How::Uniform => Dequantize::Uniform(NoiseKey::new(args.model.seed, Purpose::Evaluate)),
         How::Midpoint => Dequantize::Midpoint,
     };
-    let scores = score(&model.flow, device, &images, with_labels, dequantize)?;
+    let scores = score(&model.flow, device, &images, labels, dequantize)?;
     npy::write_f64(&args.out, &scores)?;
     let mean = scores.iter().sum::<f64>() / scores.len() as f64;
     let non_finite = scores.iter().filter(|s| !s.is_finite()).count();
     let (bits_per_dim, out) = (model.flow.bits_per_dim(mean), args.out.display().to_string());
-    let labelled = model.flow.classes().is_some() && with_labels && images.label(0).is_some();
-    let likelihood = match (model.flow.classes(), labelled) {
-        (None, _) => "p(x)",
-        (Some(_), true) => "p(x | class)",
-        (Some(_), false) => "mean over classes of p(x | class)",
-    };
+    let likelihood = LabelArgs::likelihood(labels, &model, &images)?;
     if let Some(path) = &args.rank {
         let files = args.data.source.files(&model.file)?;
         let about = |i: usize| {
             let file = files.as_ref().and_then(|files| files.get(i)).map(|path| path.display().to_string());
-            (file, images.label(i).and_then(|label| set.classes.get(label).cloned()))
+            // The data name their classes, or the model does where theirs are numbers.
+            let named = |label: usize| match set.classes.get(label).filter(|name| **name != label.to_string()) {
+                Some(name) => name.clone(),
+                None => model.metadata.classes.get(label).cloned().unwrap_or_else(|| label.to_string()),
+            };
+            (file, images.label(i).map(named))
         };
         write_ranking(path, &rank(&scores, |nats| model.flow.bits_per_dim(nats), about))?;
     }
     let against = match &args.against {
-        Some(other) => Some(compare(args, device, &model, (other, dequantize), &scores)?),
+        Some(other) => Some(compare(args, device, &model, (other, labels, dequantize), &scores)?),
         None => None,
     };
     if args.json {
@@ -105,10 +107,10 @@ fn compare<E: Element, D: Device<E>>(
     args: &Args,
     device: &D,
     model: &Model<E, D>,
-    (other, dequantize): (&str, Dequantize),
+    (other, labels, dequantize): (&str, Labels, Dequantize),
     scores: &[f64],
 ) -> Result<Comparison> {
     let (images, set) = args.data.of(other).open(&model.file)?;
-    let theirs = score(&model.flow, device, &images, false, dequantize)?;
+    let theirs = score(&model.flow, device, &images, labels, dequantize)?;
     Comparison::new(&set.name, scores, &theirs, |nats| model.flow.bits_per_dim(nats))
 }

@@ -10,6 +10,7 @@
 
 mod ahead;
 mod arrays;
+mod attributes;
 mod augment;
 mod bytes;
 pub mod cifar10;
@@ -31,6 +32,7 @@ mod store;
 
 pub use crate::noise::permutation;
 pub use ahead::Ahead;
+pub use attributes::{Attributes, Listed};
 pub use augment::{Augment, Change};
 pub use dataset::DataSet;
 pub use fetch::{FetchEvent, fetch};

@@ -4,7 +4,7 @@
 //! says is checked where it stands, before anything is fetched.
 
 use std::collections::HashSet;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -49,6 +49,10 @@ pub struct Source {
     /// Where in the set's folder its data are; nothing for the folder itself.
     #[serde(default, deserialize_with = "inner_folder")]
     pub folder: String,
+    /// Folders outside the cache that may hold its data, as packages of a system put them; looked at where it was not
+    /// fetched.
+    #[serde(default)]
+    pub elsewhere: Vec<PathBuf>,
     /// What its classes are called, in the order of their labels; nothing where they are numbered or have names already.
     #[serde(default)]
     pub classes: Vec<String>,

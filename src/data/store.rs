@@ -83,6 +83,12 @@ impl Store {
         if set.folder.is_empty() { self.place(set) } else { self.place(set).join(&set.folder) }
     }
 
+    /// The folder that a set can be read from: in the cache, or elsewhere; none where it is in neither.
+    pub fn found(&self, set: &Source) -> Option<PathBuf> {
+        let fetched = Some(self.data_folder(set)).filter(|at| self.presence(set) == Presence::Whole && at.is_dir());
+        fetched.or_else(|| set.elsewhere.iter().find(|at| at.is_dir()).cloned())
+    }
+
     /// How much of a set is there, by the sizes of its files; [`Store::fetch`] looks at their checksums.
     pub fn presence(&self, set: &Source) -> Presence {
         let place = self.place(set);
@@ -100,15 +106,14 @@ impl Store {
         }
     }
 
-    /// Reads a set that was fetched.
+    /// Reads a set that was fetched, or is elsewhere.
     ///
     /// # Errors
     /// [`Error::Usage`] where it is not there, with how to fetch it; otherwise as its reader.
     pub fn load(&self, set: &Source) -> Result<DataSet> {
-        let (name, folder) = (set.name.as_str(), self.data_folder(set));
-        let presence = self.presence(set);
-        if presence != Presence::Whole || !folder.is_dir() {
-            let state = if presence == Presence::Nothing { "not" } else { "not wholly" };
+        let name = set.name.as_str();
+        let Some(folder) = self.found(set) else {
+            let state = if self.presence(set) == Presence::Nothing { "not" } else { "not wholly" };
             let place = self.place(set);
             return Err(Error::Usage(format!(
                 "data '{name}' are {state} in {}: get them with `flowstone data fetch {name}`, or name a folder that has \
@@ -116,7 +121,7 @@ impl Store {
                 place.display(),
                 set.format.prefix()
             )));
-        }
+        };
         let data = match set.format {
             Format::Cifar10 => cifar10::load(&folder)?,
             Format::Idx => idx::load(&folder)?,

@@ -7,6 +7,7 @@
 
 mod bounds;
 mod build;
+mod class_names;
 mod diagnosis;
 mod expand;
 mod file;
@@ -26,6 +27,7 @@ mod summary;
 mod temperature;
 mod tokens;
 
+pub use class_names::class_words;
 pub(crate) use diagnosis::FileKind;
 pub use diagnosis::FlowFileError;
 pub use expand::{Expanded, expand};

@@ -127,6 +127,9 @@ pub struct ModelMetadata {
     pub step: u64,
     /// Whether plain names hold averaged weights and `raw.` names the optimizer's.
     pub averaged: bool,
+    /// The names of the classes, where the flow is class-conditional and its training data named them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
 }
 
 /// A flow with the file that declares it, as loaded from disk.
@@ -167,6 +170,10 @@ impl<E: Element, D: Device<E>> Model<E, D> {
         }
         flow.fill(device, &path, tensors)?;
         flow.prepare(device).map_err(unusable(&path))?;
+        let (named, classes) = (metadata.classes.len(), flow.classes().unwrap_or(0));
+        if named > classes {
+            return Err(Error::bad_file(path, format!("it names {named} classes, and its flow has {classes}")));
+        }
         Ok(Self { flow, file, averaged: metadata.averaged && !raw, metadata })
     }
 }
@@ -246,7 +253,8 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         outcome
     }
 
-    /// Writes a model file. With `averages`, plain names hold them and `raw.` names the flow's own weights.
+    /// Writes a model file. With `averages`, plain names hold them and `raw.` names the flow's own weights. `classes` are
+    /// the names of the data's classes, kept where the flow has classes.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be written; what was there before is then still there.
@@ -257,6 +265,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         file: &FlowFile,
         step: u64,
         averages: Option<&ParameterGradients<E, D>>,
+        classes: &[String],
     ) -> Result<()> {
         let mut tensors = self.tensors(device)?;
         if let Some(averages) = averages {
@@ -272,6 +281,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             flow: file.text.clone(),
             step,
             averaged: averages.is_some(),
+            classes: classes.iter().take(self.classes().unwrap_or(0)).cloned().collect(),
         };
         write_tensors(path, &tensors, &metadata)
     }

@@ -32,8 +32,13 @@ pub fn classes_of<E: Element, D: Device<E>>(
     }
 }
 
-/// One class for each of `n` points, the same for all, where the flow has classes: what lines and directions are computed
-/// under, whatever classes the pictures are of.
+/// Class 0 for each of `n` points, where the flow has classes: what lines and directions are computed under, whatever
+/// classes the pictures are of.
+///
+/// The top latent is `z = μ_c + σ_c · ẑ` of its standardised one. That is affine, so with weights that sum to 1, as along
+/// a line, `Σ w ẑ` stands for `Σ w z` under any class c; and `ẑ + α·(ẑ_a − ẑ_b)` for `z + α·(z_a − z_b)`. Pictures are
+/// therefore the same whichever class it is, as long as it is the same on both ways. The numbers are not: a direction is
+/// measured in the deviations σ_0, and one that was saved is used under class 0 again.
 pub(super) fn shared<E: Element, D: Device<E>>(flow: &Flow<E, D>, n: usize) -> Option<Vec<usize>> {
     flow.classes().map(|_| vec![0; n])
 }

@@ -3,6 +3,7 @@
 
 use super::classes::shared;
 use super::code::{decode, encode};
+use super::pictures::Pictures;
 use super::points::{Points, mixture};
 use crate::backend::{Device, Element};
 use crate::data::{DataSet, Images};
@@ -82,6 +83,10 @@ fn both_splits(set: &DataSet) -> Result<Images> {
 }
 
 /// A difference of latents.
+///
+/// Under a class-conditional flow its last latent is measured in the deviations of class 0, under which pictures are
+/// standardised for it. What it makes of pictures would be the same under any class; its numbers would not, so they must
+/// be used under class 0 again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Direction<E> {
     /// One point.
@@ -104,28 +109,29 @@ impl<E: Element> Direction<E> {
         Ok(Self { point, words: format!("{} − {}", counted(with), counted(without)) })
     }
 
-    /// Pictures moved along the direction: a row for each of the images with these numbers, from `−alpha` to `+alpha`.
+    /// Pictures moved along the direction: a row for each, from `−alpha` to `+alpha`.
     ///
     /// # Errors
-    /// [`Error::Usage`] where there is no such image, the images are not the flow's, or there are fewer than two steps.
+    /// [`Error::Usage`] where there is no picture, they are not the flow's, or there are fewer than two steps.
     pub fn sheet<D: Device<E>>(
         &self,
         flow: &Flow<E, D>,
         device: &D,
-        (images, numbers): (&Images, &[usize]),
+        pictures: &Pictures,
         (alpha, steps): (f64, usize),
     ) -> Result<Captioned> {
-        if steps < 2 || !alpha.is_finite() || numbers.is_empty() {
+        if steps < 2 || !alpha.is_finite() || pictures.is_empty() {
             let message = "expected at least one picture, two steps and a finite alpha";
-            return Err(Error::Usage(format!("{} pictures in {steps} steps to ±{alpha}: {message}", numbers.len())));
+            return Err(Error::Usage(format!("{} pictures in {steps} steps to ±{alpha}: {message}", pictures.len())));
         }
-        let images = images.select(numbers.iter().copied())?;
+        let images = &pictures.images;
         let alphas: Vec<f64> = (0..steps).map(|i| alpha * (2.0 * i as f64 / (steps - 1) as f64 - 1.0)).collect();
-        let points = encode(flow, device, &images, shared(flow, images.len()).as_deref())?;
+        let points = encode(flow, device, images, shared(flow, images.len()).as_deref())?;
         let moved = strip(&points, &self.point, &alphas)?;
         let levels = decode(flow, device, &moved, shared(flow, moved.len()).as_deref())?.levels;
-        let row = |(number, row): (&usize, &[u8])| (format!("no. {number}"), row.to_vec());
-        let rows = numbers.iter().zip(levels.chunks_exact(steps * images.pixels_per_image())).map(row).collect();
+        let row = |(caption, row): (&String, &[u8])| (caption.clone(), row.to_vec());
+        let rows =
+            pictures.captions.iter().zip(levels.chunks_exact(steps * images.pixels_per_image())).map(row).collect();
         let signed = |alpha: &f64| match alpha.total_cmp(&0.0) {
             _ if *alpha == 0.0 => "0".to_owned(),
             std::cmp::Ordering::Less => format!("−{:.2}", alpha.abs()),

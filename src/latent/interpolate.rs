@@ -2,9 +2,9 @@
 
 use super::classes::shared;
 use super::code::{decode, encode};
+use super::pictures::Pictures;
 use super::points::{Points, mixture};
 use crate::backend::{Device, Element};
-use crate::data::Images;
 use crate::flow::Flow;
 use crate::plot::{Captioned, Sheet};
 use crate::{Error, Result};
@@ -14,20 +14,19 @@ use crate::{Error, Result};
 pub struct Interpolation<'a, E: Element, D: Device<E>> {
     flow: &'a Flow<E, D>,
     device: &'a D,
-    numbers: Vec<usize>,
+    captions: Vec<String>,
     stations: Points<E>,
     shape: [usize; 3],
 }
 
 impl<'a, E: Element, D: Device<E>> Interpolation<'a, E, D> {
-    /// Between the images with these numbers.
+    /// Between these pictures.
     ///
     /// # Errors
-    /// [`Error::Usage`] where there is no such image, or the images are not the flow's.
-    pub fn new(flow: &'a Flow<E, D>, device: &'a D, images: &Images, numbers: &[usize]) -> Result<Self> {
-        let images = images.select(numbers.iter().copied())?;
-        let stations = encode(flow, device, &images, shared(flow, numbers.len()).as_deref())?;
-        Ok(Self { flow, device, numbers: numbers.to_vec(), stations, shape: images.shape() })
+    /// [`Error::Usage`] where they are not the flow's.
+    pub fn new(flow: &'a Flow<E, D>, device: &'a D, pictures: &Pictures) -> Result<Self> {
+        let stations = encode(flow, device, &pictures.images, shared(flow, pictures.len()).as_deref())?;
+        Ok(Self { flow, device, captions: pictures.captions.clone(), stations, shape: pictures.images.shape() })
     }
 
     /// A strip between two pictures, or a grid between four, with `steps` pictures along each line.
@@ -36,20 +35,19 @@ impl<'a, E: Element, D: Device<E>> Interpolation<'a, E, D> {
     /// [`Error::Usage`] for another number of pictures, and for fewer than two steps.
     pub fn sheet(&self, steps: usize) -> Result<Captioned> {
         let at = |i: usize| format!("{:.2}", i as f64 / (steps.max(2) - 1) as f64);
-        let (points, title, headings) = match self.numbers[..] {
-            [a, b] => {
-                let ends = [format!("no. {a}"), format!("no. {b}")];
+        let (points, title, headings) = match &self.captions[..] {
+            ends @ [_, _] => {
                 let mut headings: Vec<String> = (0..steps).map(at).collect();
-                headings.iter_mut().zip(&ends).take(1).for_each(|(heading, end)| heading.clone_from(end));
+                headings.iter_mut().zip(ends).take(1).for_each(|(heading, end)| heading.clone_from(end));
                 headings.iter_mut().rev().zip(ends.iter().rev()).take(1).for_each(|(h, end)| h.clone_from(end));
                 (line(&self.stations, steps)?, String::new(), headings)
             }
             [a, b, c, d] => {
-                let title = format!("between no. {a}, {b} (above) and {c}, {d} (below)");
+                let title = format!("between {a} and {b} (above), {c} and {d} (below)");
                 (grid(&self.stations, steps)?, title, Vec::new())
             }
             _ => {
-                let n = self.numbers.len();
+                let n = self.captions.len();
                 return Err(Error::Usage(format!("{n} pictures to interpolate between: expected two or four")));
             }
         };

@@ -1,9 +1,10 @@
-//! Samples in rows: over temperatures, over classes, or with all but one latent held.
+//! Samples in rows: over temperatures, over classes, or with all but one latent held, be it those of a real picture.
 
-use super::code::decode;
+use super::code::{decode, encode};
+use super::pictures::Pictures;
 use super::points::Points;
 use crate::backend::{Device, Element};
-use crate::flow::{Flow, Temperatures};
+use crate::flow::{Flow, Model, Temperatures, class_words};
 use crate::plot::Sheet;
 use crate::train::sample_labels;
 use crate::{Error, Result};
@@ -19,16 +20,18 @@ pub enum Classes {
     These(Vec<usize>),
 }
 
-impl std::str::FromStr for Classes {
-    type Err = String;
-
-    /// `all`, `3` or `3,5,8`.
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
+impl Classes {
+    /// `all`, or classes of a model by name or number, as `3`, `cat` or `3,cat`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a class that the model does not have.
+    pub fn named<E: Element, D: Device<E>>(text: &str, model: &Model<E, D>) -> Result<Self> {
         if text == "all" {
             return Ok(Self::All);
         }
-        let numbers: std::result::Result<Vec<usize>, _> = text.split(',').map(|part| part.trim().parse()).collect();
-        numbers.map(Self::These).map_err(|_| "expected `all`, a class's number, or several as `3,5`".into())
+        // A name may have a comma in it.
+        let whole = model.class(text).map(|class| vec![class]);
+        whole.or_else(|_| text.split(',').map(|part| model.class(part.trim())).collect()).map(Self::These)
     }
 }
 
@@ -41,6 +44,8 @@ pub struct Request {
     pub temperatures: Vec<Temperatures>,
     /// Which classes.
     pub classes: Classes,
+    /// The names of the flow's classes, for captions; may be empty.
+    pub class_names: Vec<String>,
     /// Latents that are drawn anew from column to column, a row for each, while all others stay: what each level holds.
     /// `all` for each of the flow's. None: every sample is drawn by itself.
     pub resampled: Vec<String>,
@@ -88,7 +93,7 @@ impl Request {
                 let points = Points::drawn(flow, 0..count as u64, temperatures, self.seed)?;
                 let labels = sample_labels(flow, count, class, self.seed)?;
                 let caption = match class.filter(|_| kinds[1]) {
-                    Some(class) => format!("class {class}"),
+                    Some(class) => class_words(&self.class_names, class),
                     None if kinds[0] => format!("temperature {temperatures}"),
                     None => String::new(),
                 };
@@ -96,16 +101,60 @@ impl Request {
             }
         }
         match rows.pop() {
-            Some(drawn) if self.resampled == ["all"] => {
-                flow.latent_shapes().iter().map(|(name, _)| drawn.resampling(flow, name)).collect()
+            Some(drawn) if kinds[2] => {
+                let first = drawn.points.select(0)?;
+                self.latents(flow)?.into_iter().map(|which| drawn.resampling(which, &first, 0)).collect()
             }
-            Some(drawn) if kinds[2] => self.resampled.iter().map(|name| drawn.resampling(flow, name)).collect(),
             Some(last) => {
                 rows.push(last);
                 Ok(rows)
             }
             None => Err(Error::Usage("no temperature to sample at".into())),
         }
+    }
+
+    /// What each latent of real pictures holds: a row for each of the latents to resample of each picture, the picture
+    /// first and then with that latent drawn anew. `labels` are the pictures' classes where the flow is class-conditional.
+    ///
+    /// # Errors
+    /// As [`Request::rows`] and [`encode`]; [`Error::Usage`] for more than one temperature, and where no latent is to be
+    /// resampled.
+    pub fn rows_of_pictures<E: Element, D: Device<E>>(
+        &self,
+        flow: &Flow<E, D>,
+        device: &D,
+        pictures: &Pictures,
+        labels: Option<&[usize]>,
+    ) -> Result<Vec<Drawing<E>>> {
+        let ([temperatures], false, 1..) = (&self.temperatures[..], self.resampled.is_empty(), pictures.len()) else {
+            let message = "pictures are drawn anew at one temperature, with latents to resample";
+            return Err(Error::Usage(message.into()));
+        };
+        let count = self.count.unwrap_or(10);
+        if count == 0 {
+            return Err(Error::Usage("0 samples: expected at least one".into()));
+        }
+        let points = encode(flow, device, &pictures.images, labels)?;
+        let drawn = Points::drawn(flow, 0..count as u64, temperatures, self.seed)?;
+        let mut rows = Vec::new();
+        for (i, caption) in pictures.captions.iter().enumerate() {
+            let picture = points.select(i)?;
+            let labels = labels.and_then(|labels| labels.get(i)).map(|&label| vec![label; count]);
+            let drawn = Drawing { caption: String::new(), points: drawn.clone(), labels };
+            for which in self.latents(flow)? {
+                let row = drawn.resampling(which, &picture, 1)?;
+                rows.push(Drawing { caption: format!("{caption}: {}", row.caption), ..row });
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The places of the latents to resample.
+    fn latents<E: Element, D: Device<E>>(&self, flow: &Flow<E, D>) -> Result<Vec<usize>> {
+        if self.resampled == ["all"] {
+            return Ok((0..flow.latent_shapes().len()).collect());
+        }
+        self.resampled.iter().map(|name| flow.latent_position(name)).collect()
     }
 
     /// What was drawn.
@@ -120,15 +169,19 @@ impl Request {
 }
 
 impl<E: Element> Drawing<E> {
-    /// The first sample in every column, but with the latent `name` of that column's own sample.
-    fn resampling<D: Device<E>>(&self, flow: &Flow<E, D>, name: &str) -> Result<Self> {
-        let which = flow.latent_position(name)?;
+    /// The point `held` in every column, but with the latent at `which` of that column's own sample; before these, so many
+    /// times, the point as it is.
+    fn resampling(&self, which: usize, held: &Points<E>, before: usize) -> Result<Self> {
         let mut points = Points::new(self.points.latents().to_vec());
-        for (column, _) in self.points.rows().iter().enumerate() {
-            points.extend(self.points.select(0)?)?;
-            points.copy_latent(which, column, &self.points, column);
+        for column in 0..before + self.points.len() {
+            points.extend(held.clone())?;
+            if let Some(sample) = column.checked_sub(before) {
+                points.copy_latent(which, column, &self.points, sample);
+            }
         }
-        let labels = self.labels.as_ref().map(|labels| vec![labels.first().copied().unwrap_or(0); labels.len()]);
+        let name = self.points.latents().get(which).map_or("", |(name, _)| name);
+        let class = self.labels.as_ref().and_then(|labels| labels.first().copied());
+        let labels = class.map(|class| vec![class; points.len()]);
         Ok(Self { caption: format!("{name} anew"), points, labels })
     }
 }
@@ -154,17 +207,4 @@ pub fn sample_sheet<E: Element, D: Device<E>>(flow: &Flow<E, D>, rows: Vec<(Stri
     let square = rows.len() == 1 && rows.iter().all(|(caption, _)| caption.is_empty());
     let columns = if square { (longest as f64).sqrt().ceil() as usize } else { longest };
     Sheet { rows, shape: [shape.height, shape.width, shape.channels], bins: flow.bins(), columns }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn classes_are_all_or_numbers() {
-        assert_eq!("all".parse(), Ok(Classes::All));
-        assert_eq!("3".parse(), Ok(Classes::These(vec![3])));
-        assert_eq!("3, 5".parse(), Ok(Classes::These(vec![3, 5])));
-        assert!(["", "x", "3,", "-1", "All"].iter().all(|text| text.parse::<Classes>().is_err()));
-    }
 }

@@ -1,4 +1,5 @@
-//! Animations: APNG, which keeps every grey level and which browsers show like any PNG.
+//! Animations: APNG, which keeps every grey level and which browsers show like any PNG; or GIF, which every program shows,
+//! in 256 colours a frame.
 
 use std::path::Path;
 
@@ -10,7 +11,8 @@ use crate::files::write_atomically;
 /// Frames are enlarged by a whole factor until their longer side has this many pixels.
 const SIDE: usize = 256;
 
-/// Writes images as the frames of an animation that runs for ever, each `1/per_second` seconds long.
+/// Writes images as the frames of an animation that runs for ever, each `1/per_second` seconds long: a GIF, whose frames
+/// last whole hundredths of a second, where the file's name ends in `.gif`, otherwise an APNG.
 ///
 /// `frames` is `[n, height, width, channels]`, row major, and `shape` is `[height, width, channels]`; levels `0..bins`
 /// become black to full intensity.
@@ -44,6 +46,9 @@ pub fn save_animation(
     let (Some(wide), Some(high)) = sides else {
         return Err(Error::Usage(format!("animation: images of {shape:?} are too large")));
     };
+    if path.as_ref().extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gif")) {
+        return write_atomically(path, &gif(frames, shape, (bins, factor), per_second)?);
+    }
     let count = u32::try_from(frames.len() / pixels).map_err(cannot_draw)?;
     let mut bytes = Vec::new();
     let mut encode = || -> std::result::Result<(), png::EncodingError> {
@@ -60,6 +65,29 @@ pub fn save_animation(
     };
     encode().map_err(cannot_draw)?;
     write_atomically(path, &bytes)
+}
+
+/// The frames as a GIF. Up to 256 shades or colours are kept as they are.
+fn gif(frames: &[u8], shape: [usize; 3], (bins, factor): (u32, usize), per_second: u16) -> Result<Vec<u8>> {
+    let [height, width, channels] = shape;
+    let sides = (u16::try_from(width * factor).ok(), u16::try_from(height * factor).ok());
+    let (Some(wide), Some(high)) = sides else {
+        return Err(Error::Usage(format!("animation: images of {shape:?} are too large for a GIF; name it .png")));
+    };
+    let mut encoder = gif::Encoder::new(Vec::new(), wide, high, &[]).map_err(cannot_draw)?;
+    encoder.set_repeat(gif::Repeat::Infinite).map_err(cannot_draw)?;
+    for frame in frames.chunks_exact(height * width * channels) {
+        let shades = enlarged(frame, shape, bins, factor);
+        let mut frame = if channels == 1 {
+            let greys: Vec<u8> = (0..=255).flat_map(|shade| [shade; 3]).collect();
+            gif::Frame::from_palette_pixels(wide, high, shades, greys, None)
+        } else {
+            gif::Frame::from_rgb_speed(wide, high, &shades, 10)
+        };
+        frame.delay = (100 / per_second.max(1)).max(1);
+        encoder.write_frame(&frame).map_err(cannot_draw)?;
+    }
+    encoder.into_inner().map_err(cannot_draw)
 }
 
 /// An image with each pixel a square of `factor × factor`, as shades of 0 to 255.
@@ -90,6 +118,28 @@ mod tests {
         assert_eq!([frame[0], frame[127], frame[128], frame[255 * 256]], [0, 0, 255, 255]);
         reader.next_frame(&mut frame).unwrap();
         assert!(frame.iter().all(|&shade| shade == 127));
+    }
+
+    #[test]
+    fn a_gif_has_the_same_frames() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.GIF");
+        for (shape, levels) in [([2, 2, 1], vec![0, 16, 16, 0, 8, 8, 8, 8]), ([1, 1, 3], vec![16, 0, 8, 0, 0, 16])] {
+            save_animation(&path, &levels, shape, 17, 24).unwrap();
+            let mut options = gif::DecodeOptions::new();
+            options.set_color_output(gif::ColorOutput::RGBA);
+            let mut decoder = options.read_info(std::fs::File::open(&path).unwrap()).unwrap();
+            assert_eq!((decoder.width(), decoder.height()), (256, 256));
+            for frame in levels.chunks(levels.len() / 2) {
+                let (expected, found) =
+                    (enlarged(frame, shape, 17, 256 / shape[0]), decoder.read_next_frame().unwrap());
+                let found = found.unwrap();
+                assert_eq!(found.delay, 4);
+                let colors = found.buffer.chunks_exact(4).flat_map(|color| color[..shape[2]].iter().copied());
+                assert!(colors.eq(expected), "{shape:?}");
+            }
+            assert!(decoder.read_next_frame().unwrap().is_none());
+        }
     }
 
     #[test]

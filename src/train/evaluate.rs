@@ -49,7 +49,7 @@ pub struct Evaluation {
     pub importance: u64,
     /// Images whose score is not finite.
     pub non_finite: usize,
-    /// What was scored: `p(x)`, `p(x | class)`, or `mean over classes of p(x | class)`.
+    /// What was scored: `p(x)`, `p(x | class)`, `p(x | class 3)`, or `mean over classes of p(x | class)`.
     pub likelihood: String,
     /// Of the classifier head, if there is one and the images have labels.
     pub classification: Option<Classification>,
@@ -67,6 +67,48 @@ fn one() -> u64 {
 
 fn is_one(importance: &u64) -> bool {
     *importance == 1
+}
+
+/// Under which class a class-conditional flow scores an image. Another flow has none to choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Labels {
+    /// Its own, where images have classes; otherwise as [`Labels::Mixture`].
+    Own,
+    /// The mean over all classes.
+    Mixture,
+    /// This one for all images, whatever theirs is.
+    Class(usize),
+}
+
+impl Labels {
+    /// What is scored, in words: `p(x)`, `p(x | class)`, `p(x | class 3)` or `mean over classes of p(x | class)`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a class that the flow does not have.
+    pub fn likelihood<E: Element, D: Device<E>>(self, flow: &Flow<E, D>, images: &Images) -> Result<String> {
+        Ok(match (flow.classes(), self) {
+            (None, Self::Class(class)) => {
+                return Err(Error::Usage(format!("class {class} was asked for, but this flow has no classes")));
+            }
+            (Some(classes), Self::Class(class)) if class >= classes => {
+                let last = classes - 1;
+                return Err(Error::Usage(format!("class {class} was asked for; this flow has classes 0 to {last}")));
+            }
+            (None, _) => "p(x)".into(),
+            (Some(_), Self::Class(class)) => format!("p(x | class {class})"),
+            (Some(_), Self::Own) if images.label(0).is_some() => "p(x | class)".into(),
+            (Some(_), _) => "mean over classes of p(x | class)".into(),
+        })
+    }
+
+    /// The classes of these images, if any are given.
+    fn of(self, images: &Images, indices: &[usize]) -> Option<Vec<usize>> {
+        match self {
+            Self::Own => images.labels_of(indices),
+            Self::Mixture => None,
+            Self::Class(class) => Some(vec![class; indices.len()]),
+        }
+    }
 }
 
 /// The dequantisation noise of an evaluation.
@@ -99,19 +141,20 @@ fn log_add_exp(a: f64, b: f64) -> f64 {
 /// `ln p` in nats of each image.
 ///
 /// # Errors
-/// [`Error::Usage`] if the images are not the flow's.
+/// [`Error::Usage`] if the images are not the flow's, or the flow does not have the class.
 pub fn score<E: Element, D: Device<E>>(
     flow: &Flow<E, D>,
     device: &D,
     images: &Images,
-    with_labels: bool,
+    labels: Labels,
     dequantize: Dequantize,
 ) -> Result<Vec<f64>> {
     expect_images(flow, images)?;
+    labels.likelihood(flow, images)?;
     let mut scores = Vec::with_capacity(images.len());
     for_each_chunk(images, |indices, levels| {
         let numbers: Vec<u64> = indices.iter().map(|&i| i as u64).collect();
-        let labels = if with_labels { images.labels_of(&indices) } else { None };
+        let labels = labels.of(images, &indices);
         let batch = Batch { levels: &levels, labels: labels.as_deref(), numbers: &numbers, dequantize };
         scores.extend(device.exactly(|| flow.log_prob_of(device, &batch))?);
         Ok(())
@@ -162,6 +205,21 @@ pub fn evaluate<E: Element, D: Device<E>>(
     data: DataName,
     noise: impl Into<Noise>,
 ) -> Result<Evaluation> {
+    evaluate_as(flow, device, images, Labels::Own, data, noise)
+}
+
+/// The same under these classes.
+///
+/// # Errors
+/// As [`evaluate`], and [`Error::Usage`] for a class that the flow does not have.
+pub fn evaluate_as<E: Element, D: Device<E>>(
+    flow: &Flow<E, D>,
+    device: &D,
+    images: &Images,
+    labels: Labels,
+    data: DataName,
+    noise: impl Into<Noise>,
+) -> Result<Evaluation> {
     let Noise { seed, draws, importance } = noise.into();
     if images.is_empty() || draws == 0 || importance == 0 {
         return Err(Error::Usage("nothing to evaluate: no images, or no noise draws".into()));
@@ -169,7 +227,7 @@ pub fn evaluate<E: Element, D: Device<E>>(
     let key = NoiseKey::new(seed, Purpose::Evaluate);
     let mut bits = vec![0.0; images.len()];
     for draw in 0..draws {
-        let sample = |k| score(flow, device, images, true, Dequantize::Uniform(key.at(draw * importance + k)));
+        let sample = |k| score(flow, device, images, labels, Dequantize::Uniform(key.at(draw * importance + k)));
         let mut scores = sample(0)?;
         for k in 1..importance {
             scores.iter_mut().zip(sample(k)?).for_each(|(sum, s)| *sum = log_add_exp(*sum, s));
@@ -181,11 +239,6 @@ pub fn evaluate<E: Element, D: Device<E>>(
     let mean = bits.iter().sum::<f64>() / n;
     let variance = bits.iter().map(|b| (b - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
     let labelled = images.label(0).is_some();
-    let likelihood = match (flow.classes(), labelled) {
-        (None, _) => "p(x)",
-        (Some(_), true) => "p(x | class)",
-        (Some(_), false) => "mean over classes of p(x | class)",
-    };
     let classification =
         if flow.classifier().is_some() && labelled { Some(classify(flow, device, images)?) } else { None };
     Ok(Evaluation {
@@ -195,7 +248,7 @@ pub fn evaluate<E: Element, D: Device<E>>(
         draws,
         importance,
         non_finite: bits.iter().filter(|b| !b.is_finite()).count(),
-        likelihood: likelihood.into(),
+        likelihood: labels.likelihood(flow, images)?,
         classification,
         weights: "raw".into(),
         precision: E::NAME.into(),

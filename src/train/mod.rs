@@ -21,7 +21,7 @@ mod trainer;
 pub use checkpoint::Checkpoint;
 pub use curves::{XAxis, run_series, series_of_runs};
 pub(crate) use evaluate::expect_images;
-pub use evaluate::{Classification, DataName, Evaluation, Noise, evaluate, score};
+pub use evaluate::{Classification, DataName, Evaluation, Labels, Noise, evaluate, evaluate_as, score};
 pub use glow_log::glow_log_series;
 pub use inspect::{Inspection, Probes, inspect};
 pub use metrics::{HealthRecord, Metrics, Record, StepRecord, ValidationRecord, read_metrics};

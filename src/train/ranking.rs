@@ -48,20 +48,13 @@ pub fn write_ranking(path: &Path, ranking: &[Ranked]) -> Result<()> {
         let text = serde_json::to_string_pretty(ranking).map_err(|error| Error::Device(error.to_string()))?;
         return write_atomically(path, text.as_bytes());
     }
-    let mut text = "rank,image,file,class,bits_per_dim,nats\n".to_owned();
-    for Ranked { rank, image, file, class, bits_per_dim, nats } in ranking {
-        let (file, class) = (quoted(file.as_deref()), quoted(class.as_deref()));
-        text += &format!("{rank},{image},{file},{class},{bits_per_dim},{nats}\n");
-    }
-    write_atomically(path, text.as_bytes())
-}
-
-/// A field of CSV (RFC 4180): in quotes where it needs them.
-fn quoted(field: Option<&str>) -> String {
-    match field {
-        Some(text) if text.contains(['"', ',', '\n', '\r']) => format!("\"{}\"", text.replace('"', "\"\"")),
-        text => text.unwrap_or_default().to_owned(),
-    }
+    let mut table = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    let mut write = || {
+        table.write_record(["rank", "image", "file", "class", "bits_per_dim", "nats"])?;
+        ranking.iter().try_for_each(|ranked| table.serialize(ranked))
+    };
+    write().map_err(|error| Error::Device(error.to_string()))?;
+    write_atomically(path, &table.into_inner().map_err(|error| Error::Device(error.to_string()))?)
 }
 
 /// The area under the curve of true against false positives: the probability that a score of `positives` is above one of
@@ -154,7 +147,7 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         write_ranking(&path("r.csv"), &ranking).unwrap();
         let lines = std::fs::read_to_string(path("r.csv")).unwrap();
-        assert_eq!(lines, "rank,image,file,class,bits_per_dim,nats\n1,0,\"a, \"\"b\"\".png\",cat,0.5,-1\n");
+        assert_eq!(lines, "rank,image,file,class,bits_per_dim,nats\n1,0,\"a, \"\"b\"\".png\",cat,0.5,-1.0\n");
         write_ranking(&path("r.json"), &ranking).unwrap();
         let json: serde_json::Value = serde_json::from_slice(&std::fs::read(path("r.json")).unwrap()).unwrap();
         assert_eq!((json[0]["bits_per_dim"].as_f64(), json[0]["class"].as_str()), (Some(0.5), Some("cat")));

@@ -496,7 +496,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
 
     fn save_model(&self, name: &str) -> Result<()> {
         let average = self.average.as_ref().filter(|_| self.optimizer.updates > 0).map(|(_, average)| average);
-        self.flow.save(&self.device, &self.folder.file(name), self.file, self.step, average)
+        self.flow.save(&self.device, &self.folder.file(name), self.file, self.step, average, &self.data.classes)
     }
 
     /// Records the health of the layers on the first images to train on, and tells of one that is past its bound.

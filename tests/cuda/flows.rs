@@ -117,7 +117,7 @@ where
         let mut cpu = Learner::<E, _>::new(&file, &both.cpu).unwrap();
         (0..3).for_each(|number| drop(cpu.step(number, Memory::Invert)));
         let model = tempfile::NamedTempFile::new().unwrap();
-        cpu.flow.save(&both.cpu, model.path(), &file, 3, None).unwrap();
+        cpu.flow.save(&both.cpu, model.path(), &file, 3, None, &[]).unwrap();
         let flow = Model::load(model.path(), &both.cuda, &Registry::default(), false).unwrap().flow;
         let cuda = Learner { flow, ..Learner::<E, _>::new(&file, &both.cuda).unwrap() };
         let (cpu, cuda) = (cpu.answers().unwrap(), cuda.answers().unwrap());
@@ -176,9 +176,9 @@ fn models_go_from_device_to_device_with_all_their_bits() {
     for file in flows() {
         let mut learner = Learner::<f32, _>::new(&file, &both.cuda).unwrap();
         learner.step(0, Memory::Invert).unwrap();
-        learner.flow.save(&both.cuda, &there, &file, 1, None).unwrap();
+        learner.flow.save(&both.cuda, &there, &file, 1, None, &[]).unwrap();
         let on_cpu = Model::<f32, _>::load(&there, &both.cpu, &Registry::default(), false).unwrap();
-        on_cpu.flow.save(&both.cpu, &back, &file, 1, None).unwrap();
+        on_cpu.flow.save(&both.cpu, &back, &file, 1, None, &[]).unwrap();
         let on_cuda = Model::<f32, _>::load(&back, &both.cuda, &Registry::default(), false).unwrap();
         assert_eq!(std::fs::read(&there).unwrap(), std::fs::read(&back).unwrap(), "{}", file.name);
         assert_eq!(on_cuda.flow.tensors(&both.cuda).unwrap(), learner.flow.tensors(&both.cuda).unwrap());

@@ -273,7 +273,7 @@ fn gradients_by_inversion_go_wrong_with_the_condition_and_drift_tells() {
 fn the_guard_sees_an_ill_conditioned_flow_and_switches_and_training_names_the_layer() {
     let (device, registry, folder) = (Cpu::default(), Registry::<f32, Cpu>::default(), tempfile::tempdir().unwrap());
     let model = folder.path().join("ill.safetensors");
-    flow::<f32>(1e6).save(&device, &model, &file("Invert"), 0, None).unwrap();
+    flow::<f32>(1e6).save(&device, &model, &file("Invert"), 0, None, &[]).unwrap();
     let train = |memory: &str| {
         let (file, path) = (file(memory), folder.path().join(memory));
         let run = RunFolder::create(Some(&path), "").unwrap();
@@ -363,7 +363,7 @@ fn why_images_out_of_range_do_not_come_back_is_said() {
             }
         });
         flow.prepare(&device).unwrap();
-        flow.save(&device, &path, &file("Invert"), 0, None).unwrap();
+        flow.save(&device, &path, &file("Invert"), 0, None, &[]).unwrap();
         let name =
             DataName { name: "digits".into(), split: "train".into(), fingerprint: images.fingerprint().unwrap() };
         inspect(&path, &device, (&Registry::default(), &Registry::default()), false, (&images, name))

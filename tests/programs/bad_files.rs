@@ -150,6 +150,8 @@ fn models() {
             ("a later version", saying("version", json!(2)), "has format version 2; this program reads 1"),
             ("an earlier version", saying("version", json!(0)), "has format version 0; this program reads 1"),
             ("steps that are no number", saying("step", json!("three")), "metadata cannot be read"),
+            ("names of classes that its flow has not", saying("classes", json!(["cat"])), "it names 1 classes, and"),
+            ("names that are numbers", saying("classes", json!([1, 2])), "metadata cannot be read"),
             ("no flow", saying("flow", json!("Flow(")), "small.ron"),
             ("a flow of another width", saying("flow", json!(FLOW.replace("width: 2)])", "width: 3)])"))), "has shape"),
             (
@@ -235,7 +237,7 @@ fn model_with_classes() -> Model<f32, Cpu> {
     let (device, file) = (Cpu::default(), FlowFile::parse("classes.ron", text).unwrap());
     let flow = Flow::build(&file, &Registry::default(), &Initializer::new(&device, 1)).unwrap();
     let (version, name, flow_text) = (1, file.name.clone(), file.text.clone());
-    let metadata = ModelMetadata { version, name, flow: flow_text, step: 0, averaged: false };
+    let metadata = ModelMetadata { version, name, flow: flow_text, step: 0, averaged: false, classes: Vec::new() };
     Model { flow, file, metadata, averaged: false }
 }
 
@@ -455,6 +457,37 @@ fn times() {
     // The last step that can be counted has no next one.
     let last = line("18446744073709551615");
     assert_eq!(read((last.clone() + &last).as_bytes()).0.unwrap().median(), Some(1.0));
+}
+
+#[test]
+fn lists_of_attributes() {
+    let list = |rows: &str| format!("image,Smiling,Young\n{rows}").into_bytes();
+    refused(
+        vec![
+            ("nothing", vec![], "line 1: it names no attribute"),
+            ("bytes", b"image,A\na,1\nb\xff,1\n".to_vec(), "line 3: it is not text in UTF-8"),
+            ("no rows", list(""), "line 1: no image is listed"),
+            ("a row cut short", list("0,1,0\n1,1\n"), "line 3: it has 2 columns; the image and 2 attributes are 3"),
+            ("an unclosed quote", list("\"0,1,0\n1,1,1\n"), "line 2: it has 1 columns"),
+            ("half an attribute", list("0,1,0.5\n"), "line 2: `Young` is `0.5`; expected 1 or 0"),
+            ("an image twice", list("0,1,0\n0,1,0\n"), "line 3: `0` is listed already, in line 2"),
+            ("an attribute twice", b"image,A,A\n0,1,1\n".to_vec(), "line 1: `A` is there twice"),
+            ("one image under two names", list("0,1,0\n00,1,0\n"), "line 3: `00` is the image of line 2, `0`"),
+            (
+                "no image of the data",
+                list("a.png,1,0\n"),
+                "line 2: `a.png`, as all 1 that are listed, is not in the data",
+            ),
+            ("more images than can be counted", b"99999999999999999999\nA\na 1\n".to_vec(), "it names no attribute"),
+            (
+                "fewer images than it says",
+                b"18446744073709551615\nA\na 1\n".to_vec(),
+                "line 1: it says 18446744073709551615",
+            ),
+            ("CelebA's list without names", b"2\n".to_vec(), "it names no attribute"),
+        ],
+        |path| data::Attributes::read(path)?.of_numbers(3).map(drop),
+    );
 }
 
 #[test]

@@ -10,14 +10,14 @@ fn flowstone(arguments: &[&str], folder: &Path) -> Output {
 }
 
 /// Runs a command that must succeed; its stdout.
-fn succeeds(arguments: &[&str], folder: &Path) -> String {
+pub fn succeeds(arguments: &[&str], folder: &Path) -> String {
     let output = flowstone(arguments, folder);
     assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
     text(&output.stdout)
 }
 
 /// Runs a command whose input is wrong: exit code 2, nothing on stdout, no panic; its stderr.
-fn is_refused(arguments: &[&str], folder: &Path) -> String {
+pub fn is_refused(arguments: &[&str], folder: &Path) -> String {
     let output = flowstone(arguments, folder);
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
@@ -224,6 +224,8 @@ fn pictures_go_to_latents_and_back_and_lie_on_lines_and_directions() {
         serde_json::from_str(&succeeds(&["reconstruct", "run", "-n", "30", "--json"], at)).unwrap();
     assert_eq!((json["exact"].as_u64(), json["changed_levels"].as_u64()), (Some(30), Some(0)));
     succeeds(&["interpolate", "run", "--between", "3,9", "--animation", "morph.png", "--frames", "2"], at);
+    succeeds(&["interpolate", "run", "--between", "3,9", "--animation", "morph.gif", "--frames", "2"], at);
+    assert!(fs::read(at.join("morph.gif")).unwrap().starts_with(b"GIF89a"));
     succeeds(&["interpolate", "run", "--between", "3,9,12,20", "--steps", "3", "--out", "grid.png"], at);
     succeeds(&["manipulate", "run", "--with", "8", "--examples", "20", "--save", "d.safetensors"], at);
     let saved = ["manipulate", "run", "--direction", "d.safetensors", "--pictures", "7", "--out", "again.png"];
@@ -249,6 +251,11 @@ fn samples_come_in_rows_and_scores_are_ranked() {
     let sample = |arguments: &[&str]| succeeds(&[&["sample", "run", "-n", "2"], arguments].concat(), at);
     assert!(sample(&["--sweep"]).contains("16 samples in 8 rows"));
     assert!(sample(&["--resample", "all"]).contains("4 samples in 2 rows"));
+    assert!(sample(&["--resample", "all", "--pictures", "3,7"]).contains("12 samples in 4 rows"));
+    assert!(is_refused(&["sample", "run", "--pictures", "3"], at).contains("--resample"));
+    assert!(is_refused(&["sample", "run", "--data", "digits"], at).contains("--pictures"));
+    let nowhere = ["sample", "run", "--resample", "top", "--pictures", "360"];
+    assert!(is_refused(&nowhere, at).contains("there is no image 360"));
     assert!(sample(&["--temperature", "top=0.7,split.0=0.5"]).contains("2 samples at temperature"));
     assert!(is_refused(&["sample", "run", "--temperature", "tip=1"], at).contains("top"));
     assert!(is_refused(&["sample", "run", "--resample", "split.4"], at).contains("split.0"));

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// A folder of MNIST's files with 20 images of 28×28 to train on and 10 to test on; the first pixel is 255.
-fn mnist_like(folder: &Path) {
+pub fn mnist_like(folder: &Path) {
     let write = |name: &str, axes: &[u32], values: &[u8]| {
         let lengths = axes.iter().flat_map(|length| length.to_be_bytes());
         let bytes: Vec<u8> =

@@ -4,8 +4,8 @@ use flowstone::backend::Cpu;
 use flowstone::data::{self, Images};
 use flowstone::flow::{FlowFile, Model, Registry, Temperatures};
 use flowstone::latent::{
-    Attribute, Classes, Content, Direction, Interpolation, LatentFile, Points, Reconstruction, Request, classes_of,
-    decode, decode_rows, encode,
+    Attribute, Classes, Content, Direction, Interpolation, LatentFile, Pictures, Points, Reconstruction, Request,
+    classes_of, decode, decode_rows, encode, strip,
 };
 use flowstone::train::{RunFolder, Start, Trainer};
 use flowstone::{Element, Error};
@@ -149,16 +149,17 @@ fn reconstructions_lines_and_directions_begin_and_end_at_pictures() {
     assert_eq!(outcome.sheet.sheet.rows[0].1, test_digits(5).levels().unwrap().to_vec());
 
     let picture = |i: usize| images.image(i).unwrap().to_vec();
-    let strip = Interpolation::new(flow, &device, images, &[3, 7]).unwrap().sheet(4).unwrap();
+    let chosen = |numbers: &[usize]| Pictures::of(images, numbers, &digits.classes);
+    let strip = Interpolation::new(flow, &device, &chosen(&[3, 7]).unwrap()).unwrap().sheet(4).unwrap();
     let levels = &strip.sheet.rows[0].1;
     assert_eq!((&levels[..64], &levels[192..]), (&picture(3)[..], &picture(7)[..]));
-    assert_eq!(strip.headings, ["no. 3", "0.33", "0.67", "no. 7"]);
-    let grid = Interpolation::new(flow, &device, images, &[0, 1, 2, 3]).unwrap();
+    assert_eq!(strip.headings, ["no. 3, class 5", "0.33", "0.67", "no. 7, class 9"]);
+    let grid = Interpolation::new(flow, &device, &chosen(&[0, 1, 2, 3]).unwrap()).unwrap();
     let levels = &grid.sheet(3).unwrap().sheet.rows[0].1;
     assert_eq!([0, 2, 6, 8].map(|i| levels[64 * i..64 * (i + 1)].to_vec()), [0, 1, 2, 3].map(picture));
     assert_eq!(grid.frames(2).unwrap().len(), 64 * 8);
-    assert!(Interpolation::new(flow, &device, images, &[0, 1, 2]).unwrap().sheet(3).is_err());
-    assert!(Interpolation::new(flow, &device, images, &[0, 360]).unwrap_err().to_string().contains("no image 360"));
+    assert!(Interpolation::new(flow, &device, &chosen(&[0, 1, 2]).unwrap()).unwrap().sheet(3).is_err());
+    assert!(chosen(&[0, 360]).unwrap_err().to_string().contains("no image 360"));
 
     let named = |name: &str| Attribute::named(&[name.into()], &digits, 50, data::open).unwrap();
     let there = Direction::between(flow, &device, &named("8"), &named("3")).unwrap();
@@ -166,7 +167,7 @@ fn reconstructions_lines_and_directions_begin_and_end_at_pictures() {
     assert_eq!(there.words, "8 (50 pictures) − 3 (50 pictures)");
     let opposite: Vec<f32> = there.point.rows()[0].iter().map(|value| -value).collect();
     assert_eq!(back.point.rows()[0], opposite);
-    let sheet = there.sheet(flow, &device, (images, &[2, 5]), (1.0, 3)).unwrap();
+    let sheet = there.sheet(flow, &device, &chosen(&[2, 5]).unwrap(), (1.0, 3)).unwrap();
     assert_eq!(sheet.headings, ["−1.00", "0", "+1.00"]);
     for (row, number) in sheet.sheet.rows.iter().zip([2, 5]) {
         assert_eq!(row.1[64..128], picture(number)[..], "the picture itself is in the middle");
@@ -184,6 +185,7 @@ fn rows_of_samples_differ_in_what_they_say_and_in_nothing_else() {
         count: Some(4),
         temperatures: vec![Temperatures::from(0.8)],
         classes: Classes::These(vec![2]),
+        class_names: vec!["nought".into()],
         resampled: Vec::new(),
         seed: 5,
     };
@@ -191,7 +193,7 @@ fn rows_of_samples_differ_in_what_they_say_and_in_nothing_else() {
     assert_eq!(drawn(&base), [(String::new(), flow.sample(&device, 0..4, 0.8, Some(&[2; 4]), 5).unwrap())]);
 
     let classes = drawn(&Request { classes: Classes::All, ..base.clone() });
-    assert_eq!((classes.len(), classes[3].0.as_str()), (10, "class 3"));
+    assert_eq!((classes.len(), classes[0].0.as_str(), classes[3].0.as_str()), (10, "nought", "class 3"));
     assert_eq!(classes[2].1, drawn(&base)[0].1);
 
     let temperatures = vec!["0.5".parse().unwrap(), "0.8,top=0".parse().unwrap()];
@@ -215,4 +217,83 @@ fn rows_of_samples_differ_in_what_they_say_and_in_nothing_else() {
     assert!(refused(Request { count: Some(0), ..base.clone() }).contains("at least one"));
     let two = Request { classes: Classes::All, resampled: vec!["top".into()], ..base };
     assert!(refused(two).contains("not of two"));
+}
+
+#[test]
+fn one_latent_of_a_real_picture_is_drawn_anew_and_the_others_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    trained(&folder.path().join("run"), true);
+    let (device, digits) = (Cpu::default(), data::open("digits").unwrap());
+    let model: Model<f32, Cpu> = load(&folder.path().join("run"), false);
+    let flow = &model.flow;
+    let pictures = Pictures::of(&digits.test, &[3, 7], &digits.classes).unwrap();
+    let labels = classes_of(flow, &pictures.images, None).unwrap();
+    let request = Request {
+        count: Some(4),
+        temperatures: vec![Temperatures::from(1.0)],
+        classes: Classes::Any,
+        class_names: Vec::new(),
+        resampled: vec!["all".into()],
+        seed: 5,
+    };
+    let rows = request.rows_of_pictures(flow, &device, &pictures, labels.as_deref()).unwrap();
+    let captions: Vec<_> = rows.iter().map(|row| row.caption.as_str()).collect();
+    let [a, b] = &pictures.captions[..] else { panic!("{pictures:?}") };
+    let expected = [(a, "split.0"), (a, "top"), (b, "split.0"), (b, "top")];
+    assert_eq!(captions, expected.map(|(picture, latent)| format!("{picture}: {latent} anew")));
+    let points = encode(flow, &device, &pictures.images, labels.as_deref()).unwrap();
+    let drawn = Points::drawn(flow, 0..4, &Temperatures::from(1.0), 5).unwrap();
+    for (i, row) in rows.iter().enumerate() {
+        let (picture, which) = (points.select(i / 2).unwrap(), i % 2);
+        assert_eq!(row.points.len(), 5, "the picture and four draws");
+        assert_eq!(row.points.values(which), [picture.values(which), drawn.values(which)].concat());
+        assert_eq!(row.points.values(1 - which), picture.values(1 - which).repeat(5));
+    }
+    let decoded = decode_rows(flow, &device, &rows).unwrap();
+    assert!(
+        (0..4).all(|i| decoded[i].1[..64] == pictures.images.image(i / 2).unwrap()[..]),
+        "the first column is the picture"
+    );
+    assert!(decoded.iter().all(|(_, levels)| levels[..64] != levels[64..128]));
+
+    let refused = |request: Request| request.rows_of_pictures(flow, &device, &pictures, labels.as_deref()).is_err();
+    assert!(refused(Request { resampled: Vec::new(), ..request.clone() }));
+    assert!(refused(Request { resampled: vec!["split.1".into()], ..request.clone() }));
+    assert!(refused(Request { temperatures: vec![1.0.into(), 0.5.into()], ..request.clone() }));
+    assert!(refused(Request { count: Some(0), ..request }));
+}
+
+/// `ẑ = (z − μ_c)/σ_c` is affine, so pictures along a direction are those of any class; its numbers are not.
+#[test]
+fn a_picture_moved_along_a_direction_is_the_same_under_any_class_that_both_are_standardised_under() {
+    let folder = tempfile::tempdir().unwrap();
+    trained(&folder.path().join("run"), true);
+    let (device, digits) = (Cpu::default(), data::open("digits").unwrap());
+    let model: Model<f64, Cpu> = load(&folder.path().join("run"), false);
+    let flow = &model.flow;
+    let named = |name: &str| Attribute::named(&[name.into()], &digits, 20, data::open).unwrap();
+    let (with, without, pictures) = (named("8"), named("3"), digits.test.select([2, 5]).unwrap());
+    let under = |class: usize| {
+        let latents = |images: &Images| encode(flow, &device, images, Some(&vec![class; images.len()])).unwrap();
+        let (a, b) = (latents(&with.images).mean().unwrap(), latents(&without.images).mean().unwrap());
+        let mut direction = Points::new(flow.latent_shapes());
+        direction.push(a.iter().zip(b).map(|(a, b)| a - b).collect()).unwrap();
+        let moved = strip(&latents(&pictures), &direction, &[-1.0, 0.0, 1.5]).unwrap();
+        let values = decode(flow, &device, &moved, Some(&vec![class; moved.len()])).unwrap().values;
+        (direction, values)
+    };
+    let (direction, values) = under(0);
+    assert_eq!(
+        Direction::between(flow, &device, &with, &without).unwrap().point,
+        direction,
+        "class 0 is the one it takes"
+    );
+    for class in 1..10 {
+        let (other, others) = under(class);
+        let largest = values.iter().zip(&others).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(largest < 1e-9, "class {class}: {largest:e}");
+        assert_eq!(other.values(0), direction.values(0), "only the top is standardised under a class");
+        let largest = other.values(1).iter().zip(direction.values(1)).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(largest > 1e-6, "class {class} has deviations of its own");
+    }
 }

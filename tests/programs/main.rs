@@ -3,11 +3,14 @@
 //! One program for all, since linking the library takes longer than most of these tests.
 
 mod ablation;
+mod attributes;
 mod bad_files;
+mod classes;
 mod cli;
 mod data;
 mod fetch;
 mod latent;
+mod pictures;
 mod resume;
 mod training;
 
