@@ -36,12 +36,7 @@ impl<'a, E: Element, D: Device<E>> Interpolation<'a, E, D> {
     pub fn sheet(&self, steps: usize) -> Result<Captioned> {
         let at = |i: usize| format!("{:.2}", i as f64 / (steps.max(2) - 1) as f64);
         let (points, title, headings) = match &self.captions[..] {
-            ends @ [_, _] => {
-                let mut headings: Vec<String> = (0..steps).map(at).collect();
-                headings.iter_mut().zip(ends).take(1).for_each(|(heading, end)| heading.clone_from(end));
-                headings.iter_mut().rev().zip(ends.iter().rev()).take(1).for_each(|(h, end)| h.clone_from(end));
-                (line(&self.stations, steps)?, String::new(), headings)
-            }
+            [from, to] => (line(&self.stations, steps)?, format!("from {from} to {to}"), (0..steps).map(at).collect()),
             [a, b, c, d] => {
                 let title = format!("between {a} and {b} (above), {c} and {d} (below)");
                 (grid(&self.stations, steps)?, title, Vec::new())

@@ -95,6 +95,10 @@ pub struct Comparison {
     pub bits_per_dim: f64,
     /// That bits/dim tell the other set's images from these; see [`auroc`]. Null where a score is not a number.
     pub auroc: Option<f64>,
+    /// The same of the distance of bits/dim from the mean of these, in either direction: a flow can give images of another
+    /// kind fewer bits than its own (E. Nalisnick et al., "Detecting out-of-distribution inputs to deep generative models
+    /// using typicality", 2019, arXiv:1906.02994, for single images).
+    pub distance_auroc: Option<f64>,
 }
 
 impl Comparison {
@@ -108,20 +112,28 @@ impl Comparison {
         }
         let bits = |nats: &[f64]| nats.iter().map(|&nats| bits_per_dim(nats)).collect::<Vec<f64>>();
         let (these, theirs) = (bits(these), bits(theirs));
-        let mean = theirs.iter().sum::<f64>() / theirs.len() as f64;
-        Ok(Self { data: data.into(), images: theirs.len(), bits_per_dim: mean, auroc: auroc(&these, &theirs) })
+        let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len() as f64;
+        let typical = mean(&these);
+        let distances = |of: &[f64]| of.iter().map(|bits| (bits - typical).abs()).collect::<Vec<f64>>();
+        Ok(Self {
+            data: data.into(),
+            images: theirs.len(),
+            bits_per_dim: mean(&theirs),
+            auroc: auroc(&these, &theirs),
+            distance_auroc: auroc(&distances(&these), &distances(&theirs)),
+        })
     }
 
     /// What it says, beside a set called `name`.
     pub fn sentence(&self, name: &str) -> String {
-        let Self { data, images, bits_per_dim, auroc } = self;
-        let area = match auroc {
-            Some(area) => format!(
+        let Self { data, images, bits_per_dim, auroc, distance_auroc } = self;
+        let area = match (auroc, distance_auroc) {
+            (Some(area), Some(distance)) => format!(
                 "AUROC {area:.4}: of an image of each, that of {data} takes more bits/dim than that of {name} in {:.1} % \
-                 of pairs",
+                 of pairs. By distance from {name}'s mean, either way: AUROC {distance:.4}",
                 100.0 * area
             ),
-            None => "no AUROC, since scores are not numbers".into(),
+            _ => "no AUROC, since scores are not numbers".into(),
         };
         format!("{data}: {images} images, mean {bits_per_dim:.4} bits/dim; {area}")
     }
@@ -151,6 +163,15 @@ mod tests {
         write_ranking(&path("r.json"), &ranking).unwrap();
         let json: serde_json::Value = serde_json::from_slice(&std::fs::read(path("r.json")).unwrap()).unwrap();
         assert_eq!((json[0]["bits_per_dim"].as_f64(), json[0]["class"].as_str()), (Some(0.5), Some("cat")));
+    }
+
+    #[test]
+    fn images_that_take_fewer_bits_are_told_apart_by_their_distance() {
+        let comparison = Comparison::new("plain", &[-3.0, -4.0, -5.0], &[-1.0, -0.5], |nats| -nats).unwrap();
+        assert_eq!((comparison.auroc, comparison.distance_auroc), (Some(0.0), Some(1.0)));
+        assert!(comparison.sentence("rich").contains("By distance from rich's mean, either way: AUROC 1.0000"));
+        let lost = Comparison::new("lost", &[-3.0], &[f64::NEG_INFINITY], |nats| -nats).unwrap();
+        assert_eq!((lost.auroc, lost.distance_auroc), (Some(1.0), Some(1.0)));
     }
 
     #[test]

@@ -153,7 +153,8 @@ fn reconstructions_lines_and_directions_begin_and_end_at_pictures() {
     let strip = Interpolation::new(flow, &device, &chosen(&[3, 7]).unwrap()).unwrap().sheet(4).unwrap();
     let levels = &strip.sheet.rows[0].1;
     assert_eq!((&levels[..64], &levels[192..]), (&picture(3)[..], &picture(7)[..]));
-    assert_eq!(strip.headings, ["no. 3, class 5", "0.33", "0.67", "no. 7, class 9"]);
+    assert_eq!(strip.title, "from no. 3, class 5 to no. 7, class 9");
+    assert_eq!(strip.headings, ["0.00", "0.33", "0.67", "1.00"]);
     let grid = Interpolation::new(flow, &device, &chosen(&[0, 1, 2, 3]).unwrap()).unwrap();
     let levels = &grid.sheet(3).unwrap().sheet.rows[0].1;
     assert_eq!([0, 2, 6, 8].map(|i| levels[64 * i..64 * (i + 1)].to_vec()), [0, 1, 2, 3].map(picture));
