@@ -130,7 +130,7 @@ impl Comparison {
         let area = match (auroc, distance_auroc) {
             (Some(area), Some(distance)) => format!(
                 "AUROC {area:.4}: of an image of each, that of {data} takes more bits/dim than that of {name} in {:.1} % \
-                 of pairs. By distance from {name}'s mean, either way: AUROC {distance:.4}",
+                 of pairs. By distance from the mean of {name}, either way: AUROC {distance:.4}",
                 100.0 * area
             ),
             _ => "no AUROC, since scores are not numbers".into(),
@@ -169,7 +169,7 @@ mod tests {
     fn images_that_take_fewer_bits_are_told_apart_by_their_distance() {
         let comparison = Comparison::new("plain", &[-3.0, -4.0, -5.0], &[-1.0, -0.5], |nats| -nats).unwrap();
         assert_eq!((comparison.auroc, comparison.distance_auroc), (Some(0.0), Some(1.0)));
-        assert!(comparison.sentence("rich").contains("By distance from rich's mean, either way: AUROC 1.0000"));
+        assert!(comparison.sentence("rich").contains("By distance from the mean of rich, either way: AUROC 1.0000"));
         let lost = Comparison::new("lost", &[-3.0], &[f64::NEG_INFINITY], |nats| -nats).unwrap();
         assert_eq!((lost.auroc, lost.distance_auroc), (Some(1.0), Some(1.0)));
     }
