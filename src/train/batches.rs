@@ -62,7 +62,7 @@ impl Batches {
     ///
     /// # Errors
     /// As [`Ahead::new`]; what is made can fail as [`Images::gather`].
-    pub fn from(&self, mut step: u64) -> Result<Ahead<Result<Minibatch>>> {
+    pub fn from(&self, mut step: u64) -> Result<Ahead<Minibatch>> {
         let batches = self.clone();
         let (n, size) = (self.images.len() as u64, self.size as u64);
         let (mut epoch, mut order) = (0, self.order(0));
@@ -112,7 +112,7 @@ mod tests {
     /// The first batches of a run that begins at a step.
     fn from(batches: &Batches, step: u64, count: usize) -> Vec<Minibatch> {
         let mut ahead = batches.from(step).unwrap();
-        (0..count).map(|_| ahead.next().unwrap().unwrap().unwrap()).collect()
+        (0..count).map(|_| ahead.next().unwrap().unwrap()).collect()
     }
 
     #[test]

@@ -165,11 +165,11 @@ pub fn score<E: Element, D: Device<E>>(
 /// Does something with all images, a chunk at a time, while the next chunk is read.
 fn for_each_chunk(images: &Images, mut work: impl FnMut(Vec<usize>, Vec<u8>) -> Result<()>) -> Result<()> {
     let (all, count) = (images.clone(), images.len());
-    let mut chunks = Ahead::new((0..count).step_by(CHUNK).map(move |start| {
+    let chunks = Ahead::new((0..count).step_by(CHUNK).map(move |start| {
         let indices: Vec<usize> = (start..(start + CHUNK).min(count)).collect();
         all.gather(&indices).map(|levels| (indices, levels))
     }))?;
-    while let Some(chunk) = chunks.next()? {
+    for chunk in chunks {
         let (indices, levels) = chunk?;
         work(indices, levels)?;
     }

@@ -310,7 +310,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         peak.restart();
         while !self.is_over() {
             let begin = Instant::now();
-            let batch = match batches.next()? {
+            let batch = match batches.next() {
                 Some(Err(unreadable)) => {
                     self.save(&metrics)?;
                     return Err(unreadable);
