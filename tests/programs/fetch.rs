@@ -558,7 +558,7 @@ fn a_name_or_a_list_that_is_wrong_is_told_before_anything_is_fetched() {
     fs::write(at.join("sources.ron"), wrong).unwrap();
     for command in [&["data", "fetch", "mnist"][..], &["data", "list"], &["train", "digits", "--data", "mnist"]] {
         let stderr = fails(2, command, at);
-        assert!(stderr.contains(":24: expected a whole number, found `\"many\"`"), "{stderr}");
+        assert!(stderr.contains(":45:24: expected a whole number, found `\"many\"`"), "{stderr}");
     }
     assert!(!at.join("mnist").exists() && !at.join("cifar").exists());
 }
