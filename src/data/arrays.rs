@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use zip::{CompressionMethod, ZipArchive};
 
-use super::bytes::{DEFLATE_RATIO, read_rest, sides, size_of, unreadable};
+use super::bytes::{DEFLATE_RATIO, expect_size, read_rest, sides, size_of, unreadable};
 use super::rows::{Bytes, Order, Rows};
 use super::split::with_test_split;
 use super::{DataSet, Images, Opening, file_name, numbered};
@@ -233,16 +233,7 @@ impl Header {
 
     /// Refuses another number of bytes than it says.
     fn expect_size(&self, path: &Path, found: u64) -> Result<()> {
-        let (says, expected) = (self.says(), self.size);
-        match found {
-            _ if found < expected => {
-                Err(Error::bad_file(path, format!("cut short: {says}, {expected} bytes, and {found} are there")))
-            }
-            _ if found > expected => {
-                Err(Error::bad_file(path, format!("{says}, {expected} bytes, and more are there")))
-            }
-            _ => Ok(()),
-        }
+        expect_size(path, found, self.size, &self.says())
     }
 
     /// The number of images, and the shape of each.

@@ -1,5 +1,6 @@
 //! Reading files that may lie: no more memory is taken than there is data, whatever a header says.
 
+use std::cmp::Ordering;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
@@ -30,14 +31,18 @@ pub(super) fn read_rest(path: &Path, reader: impl Read, expected: u64, most: u64
         reserve(path, &mut bytes, expected)?;
     }
     reader.take(expected.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable(path))?;
-    match bytes.len() as u64 {
-        found if found < expected => {
+    expect_size(path, bytes.len() as u64, expected, says)?;
+    Ok(bytes)
+}
+
+/// Refuses another number of bytes than is expected; `says` is where that comes from.
+pub(super) fn expect_size(path: &Path, found: u64, expected: u64, says: &str) -> Result<()> {
+    match found.cmp(&expected) {
+        Ordering::Less => {
             Err(Error::bad_file(path, format!("cut short: {says}, {expected} bytes, and {found} are there")))
         }
-        found if found > expected => {
-            Err(Error::bad_file(path, format!("{says}, {expected} bytes, and more are there")))
-        }
-        _ => Ok(bytes),
+        Ordering::Greater => Err(Error::bad_file(path, format!("{says}, {expected} bytes, and more are there"))),
+        Ordering::Equal => Ok(()),
     }
 }
 
