@@ -41,7 +41,7 @@ fn read(folder: &Path) -> Result<DataSet> {
         classes.push(class.file_name().unwrap_or_default().to_string_lossy().into_owned());
     }
     let [train, test] = splits.map(|(levels, labels)| Images::new(levels, [SIDE, SIDE, 1], Some(labels)));
-    Ok(DataSet { name: "shapes".into(), train: train?, test: test?, bins: BINS as u32, classes })
+    Ok(DataSet { name: "shapes".into(), train: train?, test: test?, bins: BINS as u32, classes, remarks: Vec::new() })
 }
 
 /// The levels of a picture in text: `P2`, width, height, the largest level, and then the levels row by row.

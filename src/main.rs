@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use flowstone::cli::Cli;
+use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -9,7 +10,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let code = if error.is_input() { 2 } else { 1 };
-            eprintln!("{:?}", miette::Report::new(error));
+            // If nobody can read it, the exit code still says that it failed.
+            let _ = writeln!(std::io::stderr(), "{:?}", miette::Report::new(error));
             ExitCode::from(code)
         }
     }

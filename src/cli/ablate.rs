@@ -1,6 +1,6 @@
 //! `ablate FILE`: a grid of runs, and what it shows.
 
-use super::common::{DeviceArgs, grouped, on_device, print, print_json};
+use super::common::{DeviceArgs, grouped, on_device, open, print, print_json, tell};
 use super::run_of_grid::Child;
 use crate::ablation::{AblationFile, Grid, Plan, Status, Work, all_seconds, gather, work, write_report};
 use crate::backend::{Device, Element, Machine, workers};
@@ -52,7 +52,7 @@ pub fn run(args: &Args) -> Result<()> {
         return if args.json { print_json(&plan_json(&plan, &seconds)) } else { print(&table(&plan, &seconds, jobs)) };
     }
     if !args.json {
-        eprintln!("{}\n", table(&plan, &seconds, jobs));
+        tell(&format!("{}\n", table(&plan, &seconds, jobs)));
     }
     let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("ablation-{}", file.stem())));
     let grid = Grid::open(&out, &plan, workers())?;
@@ -80,7 +80,7 @@ fn planned<E: Element, D: Device<E>>(args: &Args, file: &AblationFile, device: &
     let registry = Registry::default();
     let plan = Plan::new(file, device, &registry, args.data.as_deref())?;
     let Some(run) = plan.runs.first() else { return Ok((plan, Vec::new())) };
-    let set = crate::train::open_data(&run.file, None)?;
+    let set = open(&run.file, None)?;
     let seconds = all_seconds(&plan, device, &registry, (set.train.len(), set.test.len()))?;
     Ok((plan, seconds))
 }
@@ -169,7 +169,7 @@ impl<'a> Progress<'a> {
         let statuses = plan.runs.iter().map(|run| grid.status(run)).collect::<Result<Vec<_>>>()?;
         let ended = statuses.iter().filter(|status| **status == Status::Finished).count();
         if !quiet && ended > 0 {
-            eprintln!("{ended} of {} runs are finished already", plan.runs.len());
+            tell(&format!("{ended} of {} runs are finished already", plan.runs.len()));
         }
         let shows = !quiet && std::io::stderr().is_terminal() && ended < plan.runs.len();
         let bar = shows.then(|| {
@@ -216,7 +216,7 @@ impl<'a> Progress<'a> {
         match &self.bar {
             _ if self.quiet => {}
             Some(bar) => bar.println(text),
-            None => eprintln!("{text}"),
+            None => tell(text),
         }
     }
 

@@ -194,7 +194,7 @@ pub enum Split {
 impl SourceArgs {
     /// The images that the arguments name, in the flow's grey levels, and the set that they are of.
     pub fn open(&self, file: &FlowFile) -> Result<(Images, DataSet)> {
-        let set = open_data(file, self.data.as_deref())?;
+        let set = open(file, self.data.as_deref())?;
         let images = match self.split {
             Split::Train => set.train.clone(),
             Split::Test => set.test.clone(),
@@ -292,6 +292,19 @@ pub fn set_threads(threads: Option<usize>) -> Result<()> {
         .num_threads(threads)
         .build_global()
         .map_err(|error| Error::Usage(format!("--threads {threads}: {error}")))
+}
+
+/// The data that are named, or the recipe's own, as [`open_data`] reads them; what a person should hear of them is told.
+pub fn open(file: &FlowFile, name: Option<&str>) -> Result<DataSet> {
+    let set = open_data(file, name)?;
+    set.remarks.iter().for_each(|remark| tell(remark));
+    Ok(set)
+}
+
+/// Tells a person something on stderr. Whether anybody reads it never decides how work ends: a pipe that was closed or a
+/// disk that is full loses the words and nothing else.
+pub fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Prints a result to stdout. A reader that went away (`| head`) is no failure.

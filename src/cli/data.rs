@@ -1,6 +1,6 @@
 //! `data list`, `data fetch NAME…` and `data sources`: data sets that can be fetched.
 
-use super::common::{grouped, print, print_json};
+use super::common::{grouped, print, print_json, tell};
 use crate::Result;
 use crate::data::{FetchEvent, Presence, Source, Store};
 use clap::Subcommand;
@@ -227,7 +227,7 @@ impl Progress {
         match &self.bar {
             _ if self.quiet => {}
             Some(bar) => bar.println(text),
-            None => eprintln!("{text}"),
+            None => tell(text),
         }
     }
 }

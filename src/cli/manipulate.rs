@@ -1,12 +1,11 @@
 //! `manipulate MODEL`: real pictures moved along a direction of latent space.
 
-use super::common::{ModelArgs, SourceArgs, on_device, print};
+use super::common::{ModelArgs, SourceArgs, on_device, open, print, tell};
 use crate::Result;
 use crate::backend::{Device, Element};
 use crate::data::{Attributes, DataSet, Images};
 use crate::flow::Model;
 use crate::latent::{Attribute, Content, Direction, LatentFile, Pictures};
-use crate::train::open_data;
 use std::path::{Path, PathBuf};
 
 /// Move pictures along a direction, from the mean latent of pictures without an attribute to that of those with it
@@ -87,7 +86,7 @@ fn manipulate<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
 
 /// The two sides of a direction from classes or other data.
 fn named<E: Element, D: Device<E>>(args: &Args, model: &Model<E, D>, set: &DataSet) -> Result<(Attribute, Attribute)> {
-    let open = |name: &str| open_data(&model.file, Some(name));
+    let open = |name: &str| open(&model.file, Some(name));
     let with = Attribute::named(&args.with, set, args.examples, open)?;
     let without = if args.without.is_empty() {
         Attribute::other_than(&args.with, set, args.examples)?
@@ -110,7 +109,7 @@ fn listed<E: Element, D: Device<E>>(
         None => (attributes.of_numbers(images.len())?, images),
     };
     if let Some(left_out) = &listed.left_out {
-        eprintln!("{left_out}");
+        tell(left_out);
     }
     Attribute::listed(&attributes, &listed, images, (&args.with, &args.without), args.examples)
 }

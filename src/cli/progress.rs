@@ -1,6 +1,6 @@
 //! What `train` shows while it works: a bar on a terminal, plain lines elsewhere. Both on stderr.
 
-use super::common::grouped;
+use super::common::{grouped, tell};
 use crate::train::{Event, StepRecord};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -38,13 +38,13 @@ impl Progress {
                 let parameters = grouped(parameters as u64);
                 let (train, validation, test) =
                     (grouped(train as u64), grouped(validation as u64), grouped(test as u64));
-                eprintln!(
+                tell(&format!(
                     "{parameters} parameters; {data}: {train} images to train on, {validation} to validate, {test} to test"
-                );
+                ));
                 if streamed {
-                    eprintln!("the images are read in the background, not held in memory (`loading` in the recipe)");
+                    tell("the images are read in the background, not held in memory (`loading` in the recipe)");
                 }
-                eprintln!("steps {} to {total}, into {}", done + 1, self.folder);
+                tell(&format!("steps {} to {total}, into {}", done + 1, self.folder));
                 self.total = total;
                 if std::io::stderr().is_terminal() {
                     let bar = ProgressBar::new(total).with_position(done);
@@ -102,7 +102,7 @@ impl Progress {
             return;
         }
         if *step == self.total || self.last_line.is_none_or(|at| at.elapsed() >= EVERY) {
-            eprintln!("step {step}/{}: {state}, drift {drift:.1e}", self.total);
+            tell(&format!("step {step}/{}: {state}, drift {drift:.1e}", self.total));
             self.last_line = Some(Instant::now());
         }
     }
@@ -110,7 +110,7 @@ impl Progress {
     fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
-            None => eprintln!("{text}"),
+            None => tell(text),
         }
     }
 }

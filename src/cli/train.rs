@@ -1,11 +1,11 @@
 //! `train FLOW`: trains a flow in a folder of its own, or goes on where a run stopped.
 
-use super::common::{DeviceArgs, on_device, print, print_json};
+use super::common::{DeviceArgs, on_device, open, print, print_json};
 use super::progress::{CALM, Progress};
 use crate::backend::{Device, Element};
 use crate::flow::spec::{Length, Memory};
 use crate::flow::{FlowFile, Registry};
-use crate::train::{Checkpoint, Outcome, RunFolder, Start, Trainer, open_data};
+use crate::train::{Checkpoint, Outcome, RunFolder, Start, Trainer};
 use crate::{Error, Result};
 use clap::ValueEnum;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -97,7 +97,7 @@ fn train<E: Element, D: Device<E>>(
     folder: RunFolder,
     start: Start,
 ) -> Result<Outcome> {
-    let data = open_data(file, None)?;
+    let data = open(file, None)?;
     let registry = Registry::default();
     let mut progress = Progress::new(args.json, folder.path());
     let stop = stop_on_interrupt()?;

@@ -86,7 +86,7 @@ pub fn load_npz(path: &Path, opening: &Opening) -> Result<DataSet> {
         return Err(Error::bad_file(path, reason));
     }
     let classes = numbered([&train, &test]);
-    Ok(DataSet { name, train, test, bins: 256, classes })
+    Ok(DataSet { name, train, test, bins: 256, classes, remarks: Vec::new() })
 }
 
 /// An open `.npz`.

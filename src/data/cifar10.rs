@@ -31,6 +31,7 @@ pub fn load(folder: &Path) -> Result<DataSet> {
         test: read_batches(folder, &TEST)?,
         bins: 256,
         classes: read_classes(&folder.join(NAMES))?,
+        remarks: Vec::new(),
     })
 }
 

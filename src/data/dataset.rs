@@ -17,6 +17,8 @@ pub struct DataSet {
     pub bins: u32,
     /// The names of the classes, by label; may be empty.
     pub classes: Vec<String>,
+    /// What its reader decided on and a person should hear of, a sentence each: folders taken for splits, files left out.
+    pub remarks: Vec<String>,
 }
 
 impl DataSet {
@@ -148,7 +150,7 @@ mod tests {
 
     fn data() -> DataSet {
         let all = Images::new((0..=255).collect(), [4, 4, 1], None).unwrap();
-        DataSet { name: "ramp".into(), train: all.clone(), test: all, bins: 256, classes: vec![] }
+        DataSet { name: "ramp".into(), train: all.clone(), test: all, bins: 256, classes: vec![], remarks: vec![] }
     }
 
     #[test]
@@ -183,7 +185,7 @@ mod tests {
     fn squares(levels: Vec<u8>, shape: [usize; 3]) -> DataSet {
         let labels = Some((0..levels.len() / shape.iter().product::<usize>()).map(|i| i as u16).collect());
         let images = Images::new(levels, shape, labels).unwrap();
-        DataSet { name: "squares".into(), train: images.clone(), test: images, bins: 256, classes: vec![] }
+        DataSet { name: "squares".into(), train: images.clone(), test: images, bins: 256, classes: vec![], remarks: vec![] }
     }
 
     #[test]
