@@ -185,7 +185,14 @@ mod tests {
     fn squares(levels: Vec<u8>, shape: [usize; 3]) -> DataSet {
         let labels = Some((0..levels.len() / shape.iter().product::<usize>()).map(|i| i as u16).collect());
         let images = Images::new(levels, shape, labels).unwrap();
-        DataSet { name: "squares".into(), train: images.clone(), test: images, bins: 256, classes: vec![], remarks: vec![] }
+        DataSet {
+            name: "squares".into(),
+            train: images.clone(),
+            test: images,
+            bins: 256,
+            classes: vec![],
+            remarks: vec![],
+        }
     }
 
     #[test]

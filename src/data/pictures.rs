@@ -50,7 +50,14 @@ pub fn load(folder: &Path, opening: &Opening) -> Result<DataSet> {
         return Err(Error::Usage(format!("pictures have 1 channel (grey) or 3 (colour), and {asked} are asked for")));
     }
     let (name, classes) = (folder_name(folder), train.classes.clone());
-    Ok(DataSet { name, train: train.images(shape, opening)?, test: test.images(shape, opening)?, bins: 256, classes, remarks: Vec::new() })
+    Ok(DataSet {
+        name,
+        train: train.images(shape, opening)?,
+        test: test.images(shape, opening)?,
+        bins: 256,
+        classes,
+        remarks: Vec::new(),
+    })
 }
 
 /// The files of the pictures that [`load`] reads, to train on and to test on, in the same order.

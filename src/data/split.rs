@@ -22,7 +22,14 @@ pub(super) fn train_and_test(count: usize) -> (Vec<usize>, Vec<usize>) {
 /// As [`Images::select`].
 pub(super) fn with_test_split(name: String, images: &Images, classes: Vec<String>) -> Result<DataSet> {
     let (train, test) = train_and_test(images.len());
-    Ok(DataSet { name, train: images.select(train)?, test: images.select(test)?, bins: 256, classes, remarks: Vec::new() })
+    Ok(DataSet {
+        name,
+        train: images.select(train)?,
+        test: images.select(test)?,
+        bins: 256,
+        classes,
+        remarks: Vec::new(),
+    })
 }
 
 #[cfg(test)]
