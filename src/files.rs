@@ -38,6 +38,37 @@ pub fn read_text(path: &Path) -> Result<String> {
     String::from_utf8(read(path)?).map_err(|_| Error::bad_file(path, "it is not text"))
 }
 
+/// What [`looks_like`] says of models, checkpoints and latents.
+pub const SAFETENSORS: &str = "a safetensors file, as models are";
+
+/// What a file is by its first bytes, in words, for messages about one that is not what was expected.
+pub fn looks_like(bytes: &[u8]) -> Option<&'static str> {
+    const BEGINNINGS: [(&[u8], &str); 9] = [
+        (b"\x93NUMPY", "an array of NumPy"),
+        (b"PK\x03\x04", "a ZIP archive, as .npz is"),
+        (b"\x1f\x8b", "packed by gzip"),
+        (b"\x89PNG", "a PNG picture"),
+        (b"\xff\xd8\xff", "a JPEG picture"),
+        (b"GIF8", "a GIF picture"),
+        (b"%PDF", "a PDF"),
+        (b"<svg", "an SVG drawing"),
+        (b"\x80\x02", "a pickle of Python"),
+    ];
+    if bytes.get(8) == Some(&b'{') && bytes[..8].ends_with(&[0; 4]) {
+        return Some(SAFETENSORS);
+    }
+    if let Some((_, words)) = BEGINNINGS.iter().find(|(beginning, _)| bytes.starts_with(beginning)) {
+        return Some(words);
+    }
+    // Declarations may stand after comments and attributes.
+    let text = std::str::from_utf8(bytes.get(..bytes.len().min(1 << 16))?).ok()?;
+    let mut lines = text.lines().map(str::trim_start);
+    let first = lines.find(|line| !(line.is_empty() || line.starts_with("//") || line.starts_with("#!")))?;
+    [("Flow(", "a flow file"), ("Ablation(", "an ablation file"), ("{\"kind\":", "the metrics of a run")]
+        .into_iter()
+        .find_map(|(beginning, words)| first.starts_with(beginning).then_some(words))
+}
+
 /// Writes `bytes` to `path`: the old content, or all of the new, whatever happens.
 ///
 /// The bytes go to a temporary file in the same folder, which is flushed to the disk and then renamed over `path`.

@@ -85,7 +85,11 @@ pub(crate) fn find(path_or_name: &str, kind: FileKind, built_in: &[(&str, &str)]
         let bytes = files::read(path)?;
         return match String::from_utf8(bytes) {
             Ok(text) => Ok((path_or_name.to_owned(), text)),
-            Err(_) => Err(Error::bad_file(path, format!("not {what} file: it is not text"))),
+            Err(binary) => {
+                let found = files::looks_like(binary.as_bytes()).unwrap_or("not text");
+                let help = if found == files::SAFETENSORS { "; a model has its flow file within" } else { "" };
+                Err(Error::bad_file(path, format!("not {what} file: it is {found}{help}")))
+            }
         };
     }
     match built_in.iter().find(|(name, _)| *name == path_or_name) {

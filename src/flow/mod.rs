@@ -25,6 +25,7 @@ pub mod spec;
 mod suggest;
 mod summary;
 mod temperature;
+mod tensor_file;
 mod tokens;
 
 pub use class_names::class_words;
@@ -40,12 +41,13 @@ pub use latents::Latents;
 pub use located::{Located, NodeId};
 pub(crate) use located::{locate, read};
 pub(crate) use model_file::unusable;
-pub use model_file::{FORMAT_VERSION, HostTensor, Model, ModelMetadata, read_tensors, write_tensors};
+pub use model_file::{Model, ModelMetadata};
 pub use pixels::{Dequantize, dequantize, quantize};
 pub use registry::Registry;
 pub(crate) use suggest::suggestion;
 pub use summary::{LayerSummary, Summary};
 pub use temperature::Temperatures;
+pub use tensor_file::{FORMAT_VERSION, HostTensor, TensorKind, read_tensors, write_tensors};
 pub(crate) use tokens::{Tokens, is_name};
 
 use crate::backend::{Device, Element, Image, ImageShape, Parameter, Parameters, PerSample, mirror};

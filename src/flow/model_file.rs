@@ -1,118 +1,15 @@
 //! Models on disk: one safetensors file that holds its flow.
 //!
 //! Tensors have the names of [`Parameters::visit`]; `raw.` before a name marks the weights as the optimizer left them,
-//! where the plain name holds their average. The metadata has one entry, `flowstone`: JSON with the format's version,
-//! the flow file, and what is known of the training.
+//! where the plain name holds their average. The metadata says the flow file, and what is known of the training.
 
+use super::tensor_file::{FORMAT_VERSION, HostTensor, TensorKind, read_tensors, write_tensors};
 use super::{Flow, FlowFile, Registry};
 use crate::backend::{Device, Element, Initializer, ParameterGradients, Parameters};
-use crate::{Error, Result, files};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-/// The version of the format that this program writes.
-pub const FORMAT_VERSION: u32 = 1;
-
-/// A tensor on the host: its shape and its values.
-pub type HostTensor<E> = (Vec<usize>, Vec<E>);
-
-/// Writes tensors and one JSON entry of metadata, called `flowstone`, to a safetensors file.
-///
-/// # Errors
-/// [`Error::Io`] if the file cannot be written; what was there before is then still there.
-pub fn write_tensors<E: Element>(
-    path: &Path,
-    tensors: &BTreeMap<String, HostTensor<E>>,
-    metadata: &impl Serialize,
-) -> Result<()> {
-    let bytes: Vec<(&String, &[usize], Vec<u8>)> =
-        tensors.iter().map(|(name, (shape, values))| (name, shape.as_slice(), E::to_le_bytes(values))).collect();
-    let views = bytes.iter().map(|(name, shape, bytes)| {
-        let dtype = if E::NAME == "f64" { Dtype::F64 } else { Dtype::F32 };
-        TensorView::new(dtype, shape.to_vec(), bytes).map(|view| (*name, view))
-    });
-    let unwritable = |error: &dyn std::fmt::Display| Error::bad_file(path, format!("cannot be written: {error}"));
-    let views: Vec<_> = views.collect::<std::result::Result<_, _>>().map_err(|error| unwritable(&error))?;
-    let metadata = serde_json::to_string(metadata).map_err(|error| unwritable(&error))?;
-    let metadata = HashMap::from([("flowstone".to_owned(), metadata)]);
-    let file = safetensors::serialize(views, Some(metadata)).map_err(|error| unwritable(&error))?;
-    files::write_atomically(path, &file)
-}
-
-/// Reads a safetensors file: its tensors, converted to `E`, and its `flowstone` metadata.
-///
-/// # Errors
-/// [`Error::Io`] if it cannot be read, [`Error::BadFile`] if it is not such a file.
-pub fn read_tensors<E: Element, M: DeserializeOwned>(path: &Path) -> Result<(BTreeMap<String, HostTensor<E>>, M)> {
-    let bytes = files::read(path)?;
-    let bad = |reason: String| Error::bad_file(path, reason);
-    let (_, header) =
-        SafeTensors::read_metadata(&bytes).map_err(|error| bad(format!("not a safetensors file: {error}")))?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|error| bad(format!("not a safetensors file: {error}")))?;
-    if let Some(name) = name_twice(&bytes) {
-        return Err(bad(format!("tensor `{name}` is there twice")));
-    }
-    let metadata = header.metadata().as_ref().and_then(|metadata| metadata.get("flowstone"));
-    let metadata = metadata.ok_or_else(|| bad("a safetensors file, but not one of Flowstone's".into()))?;
-    let version: Version =
-        serde_json::from_str(metadata).map_err(|error| bad(format!("its metadata cannot be read: {error}")))?;
-    if version.version != FORMAT_VERSION {
-        return Err(bad(format!("has format version {}; this program reads {FORMAT_VERSION}", version.version)));
-    }
-    let metadata =
-        serde_json::from_str(metadata).map_err(|error| bad(format!("its metadata cannot be read: {error}")))?;
-    let mut tensors = BTreeMap::new();
-    for (name, view) in file.tensors() {
-        let values = match view.dtype() {
-            Dtype::F32 => view.data().as_chunks().0.iter().map(|b| E::of(f64::from(f32::from_le_bytes(*b)))).collect(),
-            Dtype::F64 => view.data().as_chunks().0.iter().map(|b| E::of(f64::from_le_bytes(*b))).collect(),
-            other => return Err(bad(format!("tensor `{name}` is {other:?}; expected F32 or F64"))),
-        };
-        tensors.insert(name, (view.shape().to_vec(), values));
-    }
-    Ok((tensors, metadata))
-}
-
-/// A name that a safetensors header has twice: JSON allows it, and readers would take either.
-fn name_twice(bytes: &[u8]) -> Option<String> {
-    struct Names(Option<String>);
-
-    impl<'de> Deserialize<'de> for Names {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-            deserializer.deserialize_map(Names(None))
-        }
-    }
-
-    impl<'de> Visitor<'de> for Names {
-        type Value = Self;
-
-        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-            f.write_str("tensors by name")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self, A::Error> {
-            let (mut seen, mut twice) = (HashSet::new(), None);
-            while let Some((name, _)) = map.next_entry::<String, IgnoredAny>()? {
-                twice = if seen.contains(&name) { Some(name.clone()) } else { twice };
-                seen.insert(name);
-            }
-            Ok(Self(twice))
-        }
-    }
-
-    let (length, rest) = bytes.split_first_chunk()?;
-    let header = rest.get(..usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
-    serde_json::from_slice::<Names>(header).ok()?.0
-}
-
-#[derive(Deserialize)]
-struct Version {
-    version: u32,
-}
 
 /// What a model file says beside its tensors.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -157,7 +54,7 @@ impl<E: Element, D: Device<E>> Model<E, D> {
     /// [`Error::Io`] and [`Error::BadFile`] if it is not a model of this program's.
     pub fn load(path: &Path, device: &D, registry: &Registry<E, D>, raw: bool) -> Result<Self> {
         let path = Self::path(path);
-        let (mut tensors, metadata): (_, ModelMetadata) = read_tensors::<E, _>(&path)?;
+        let (mut tensors, metadata): (_, ModelMetadata) = read_tensors::<E, _>(&path, TensorKind::Model)?;
         let file = FlowFile::parse(metadata.name.clone(), metadata.flow.clone())?;
         let mut flow = Flow::build(&file, registry, &Initializer::blank(device))?;
         let raw_tensors: BTreeMap<_, _> = tensors

@@ -2,7 +2,7 @@
 
 use super::points::{Points, describe};
 use crate::backend::{Device, Element, ImageShape};
-use crate::flow::{FORMAT_VERSION, HostTensor, Model, read_tensors, write_tensors};
+use crate::flow::{FORMAT_VERSION, HostTensor, Model, TensorKind, read_tensors, write_tensors};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -22,10 +22,10 @@ pub enum Content {
 }
 
 impl Content {
-    fn words(self) -> &'static str {
+    fn kind(self) -> TensorKind {
         match self {
-            Self::Latents => "latents of pictures",
-            Self::Direction => "a direction in latent space",
+            Self::Latents => TensorKind::Latents,
+            Self::Direction => TensorKind::Direction,
         }
     }
 }
@@ -112,12 +112,7 @@ impl<E: Element> LatentFile<E> {
     /// [`Error::Io`] for one that cannot be read.
     pub fn read<D: Device<E>>(path: &Path, model: &Model<E, D>, device: &D, content: Content) -> Result<Self> {
         let bad = |reason: String| Error::bad_file(path, reason);
-        let (mut tensors, about): (_, serde_json::Value) = read_tensors::<E, _>(path)?;
-        let about: About = serde_json::from_value(about)
-            .map_err(|_| bad(format!("holds weights; expected {}, as `encode` writes them", content.words())))?;
-        if about.content != content {
-            return Err(bad(format!("holds {}; expected {}", about.content.words(), content.words())));
-        }
+        let (mut tensors, about): (_, About) = read_tensors::<E, _>(path, content.kind())?;
         let fingerprint = model.fingerprint(device)?;
         if about.model != fingerprint {
             return Err(bad(format!(

@@ -2,7 +2,7 @@
 
 use super::OptimizerState;
 use crate::backend::{Device, Element, ParameterGradients};
-use crate::flow::{Flow, FlowFile, read_tensors, unusable, write_tensors};
+use crate::flow::{Flow, FlowFile, TensorKind, read_tensors, unusable, write_tensors};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -65,7 +65,7 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) and [`Error::BadFile`](crate::Error::BadFile) if it is not a checkpoint.
     pub fn read<E: Element>(path: &Path) -> Result<(Self, FlowFile, CheckpointTensors<E>)> {
-        let (tensors, checkpoint): (_, Self) = read_tensors::<E, _>(path)?;
+        let (tensors, checkpoint): (_, Self) = read_tensors::<E, _>(path, TensorKind::Checkpoint)?;
         if checkpoint.step > MOST_STEPS || checkpoint.updates > checkpoint.step {
             let Self { step, updates, .. } = checkpoint;
             let reason = format!("says {updates} updates in {step} steps, which no run has made");
