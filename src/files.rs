@@ -99,11 +99,16 @@ pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
 pub fn remove_leftovers(folder: &Path) -> Result<()> {
     for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
         let entry = entry.map_err(Error::io(folder))?;
-        if entry.file_name().to_string_lossy().starts_with(BESIDE) {
+        if is_leftover(&entry.file_name().to_string_lossy()) {
             std::fs::remove_file(entry.path()).map_err(Error::io(entry.path()))?;
         }
     }
     Ok(())
+}
+
+/// Whether a file of this name is what a writer that was killed has left.
+pub fn is_leftover(name: &str) -> bool {
+    name.starts_with(BESIDE)
 }
 
 /// How the names of temporary files begin.

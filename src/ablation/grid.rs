@@ -10,7 +10,7 @@
 
 use super::plan::{Plan, Run};
 use crate::files::{self, write_atomically};
-use crate::train::{Record, RunFolder, read_metrics};
+use crate::train::{DataIdentity, Record, RunFolder, read_metrics};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
@@ -33,10 +33,32 @@ pub enum Status {
     Failed(String),
 }
 
+/// What the runs of a grid have in common, as `grid.json` keeps it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Common {
     /// Shares that batches are divided into.
     workers: usize,
+    /// The data of its first run; not in grids of version 0.1.0.
+    #[serde(default)]
+    data: Option<DataIdentity>,
+    /// Every machine that was at work on it.
+    #[serde(default)]
+    machines: Vec<String>,
+}
+
+/// How a grid is to be worked through.
+#[derive(Clone, Debug)]
+pub struct Conditions {
+    /// Shares to divide batches into; a grid that was begun keeps its own.
+    pub workers: usize,
+    /// The data of its first run.
+    pub data: Option<DataIdentity>,
+    /// What computes, in words.
+    pub machine: String,
+    /// Whether a grid may go on with other data than it was begun with.
+    pub allow_other_data: bool,
+    /// Whether it may go on on another device.
+    pub allow_other_device: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -48,17 +70,18 @@ struct Failure {
 #[derive(Debug)]
 pub struct Grid {
     path: PathBuf,
-    workers: usize,
+    common: Common,
     _lock: File,
 }
 
 impl Grid {
-    /// Makes a grid's folder, or goes on with the one that is there. Batches are divided into `workers` shares; a grid
-    /// that was begun keeps the number it was begun with, so that its runs stay comparable.
+    /// Makes a grid's folder, or goes on with the one that is there. Batches are divided into as many shares as it was begun
+    /// with, so that its runs stay comparable.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the folder holds another grid or another process is at work in it.
-    pub fn open(path: &Path, plan: &Plan, workers: usize) -> Result<Self> {
+    /// [`Error::Usage`] if the folder holds another grid, another process is at work in it, or it was begun with other data
+    /// or on another device and that is not allowed.
+    pub fn open(path: &Path, plan: &Plan, conditions: Conditions) -> Result<Self> {
         for folder in ["flows", "runs", "report"] {
             let folder = path.join(folder);
             fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
@@ -70,10 +93,13 @@ impl Grid {
             TryLockError::Error(error) => Error::io(&lock_path)(error),
         })?;
         let common_path = path.join("grid.json");
-        let mut common = Common { workers };
+        let Conditions { workers, data, machine, .. } = conditions.clone();
+        let mut common = Common { workers, data, machines: vec![machine] };
         if common_path.exists() {
-            common = read_json(&common_path)?;
+            let began: Common = read_json(&common_path)?;
             expect_same(path, plan)?;
+            common = began.going_on(path, &conditions)?;
+            write_atomically(&common_path, &json(&common)?)?;
         } else {
             for run in &plan.runs {
                 write_atomically(flow_path(path, run), run.file.text.as_bytes())?;
@@ -81,12 +107,17 @@ impl Grid {
             write_atomically(path.join("ablation.ron"), plan.text.as_bytes())?;
             write_atomically(&common_path, &json(&common)?)?;
         }
-        Ok(Self { path: path.to_path_buf(), workers: common.workers, _lock: lock })
+        Ok(Self { path: path.to_path_buf(), common, _lock: lock })
+    }
+
+    /// Every machine that was at work on it, in words.
+    pub fn machines(&self) -> String {
+        self.common.machines.join(" and ")
     }
 
     /// The shares that batches are divided into.
     pub fn workers(&self) -> usize {
-        self.workers
+        self.common.workers
     }
 
     /// The folder of the report.
@@ -165,6 +196,29 @@ impl Grid {
     pub fn clear(&self, run: &Run) -> Result<()> {
         let folder = self.run(run);
         if folder.exists() { fs::remove_dir_all(&folder).map_err(Error::io(&folder)) } else { Ok(()) }
+    }
+}
+
+impl Common {
+    /// A grid that was begun with this, as it goes on.
+    fn going_on(mut self, path: &Path, conditions: &Conditions) -> Result<Self> {
+        if let (Some(began), Some(found), false) = (&self.data, &conditions.data, conditions.allow_other_data) {
+            began.expect(found, &format!("the grid in {}", path.display()))?;
+        }
+        if conditions.allow_other_data || self.data.is_none() {
+            self.data.clone_from(&conditions.data);
+        }
+        if !self.machines.contains(&conditions.machine) {
+            if !self.machines.is_empty() && !conditions.allow_other_device {
+                let (shown, began, here) = (path.display(), self.machines.join(" and "), &conditions.machine);
+                return Err(Error::Usage(format!(
+                    "the grid in {shown} began on {began}, and this is {here}: times would be of two machines, and runs of \
+                     other last digits. Go on there, choose another --out, or go on here by `--allow-other-device`"
+                )));
+            }
+            self.machines.push(conditions.machine.clone());
+        }
+        Ok(self)
     }
 }
 

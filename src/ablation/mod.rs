@@ -27,7 +27,7 @@ mod work;
 pub use estimate::{Cost, all_seconds, cost, seconds};
 pub use file::{AblationFile, BUILT_IN};
 pub use gather::{Gathered, Results, gather};
-pub use grid::{Grid, Status};
+pub use grid::{Conditions, Grid, Status};
 pub use ordered::{Entry, Ordered};
 pub use plan::{Factor, Plan, Run, Variant};
 pub use report::write_report;

@@ -2,9 +2,10 @@
 
 use super::common::{DeviceArgs, grouped, on_device, open, print, print_json, tell};
 use super::run_of_grid::Child;
-use crate::ablation::{AblationFile, Grid, Plan, Status, Work, all_seconds, gather, work, write_report};
+use crate::ablation::{AblationFile, Conditions, Grid, Plan, Status, Work, all_seconds, gather, work, write_report};
 use crate::backend::{Device, Element, Machine, workers};
 use crate::flow::Registry;
+use crate::train::DataIdentity;
 use crate::{Error, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -26,6 +27,12 @@ pub struct Args {
     /// Only show what would be done and how long it would take
     #[arg(long)]
     dry_run: bool,
+    /// Go on with a grid on other data than it was begun with
+    #[arg(long)]
+    allow_other_data: bool,
+    /// Go on with a grid on another device than it was begun on; the report then names both
+    #[arg(long)]
+    allow_other_device: bool,
     /// Try runs again that failed
     #[arg(long)]
     retry_failed: bool,
@@ -43,9 +50,9 @@ pub fn run(args: &Args) -> Result<()> {
     // Closed before the runs begin: what its memory holds is theirs.
     let opened = args.device.open()?;
     let file = AblationFile::read(&args.file)?;
-    let (plan, seconds, machine) = on_device!(opened, device => {
-        let (plan, seconds) = planned::<f32, _>(args, &file, &device)?;
-        (plan, seconds, args.device.with_products(device.name()?))
+    let (plan, seconds, data, machine) = on_device!(opened, device => {
+        let (plan, seconds, data) = planned::<f32, _>(args, &file, &device)?;
+        (plan, seconds, data, args.device.with_products(device.name()?))
     });
     let jobs = args.jobs as usize;
     if args.dry_run {
@@ -55,16 +62,25 @@ pub fn run(args: &Args) -> Result<()> {
         tell(&format!("{}\n", table(&plan, &seconds, jobs)));
     }
     let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("ablation-{}", file.stem())));
-    let grid = Grid::open(&out, &plan, workers())?;
+    let (allow_other_data, allow_other_device) = (args.allow_other_data, args.allow_other_device);
+    let conditions = Conditions { workers: workers(), data, machine, allow_other_data, allow_other_device };
+    let grid = Grid::open(&out, &plan, conditions)?;
     let threads = (rayon::current_num_threads() / jobs).max(1);
     let progress = Progress::new(&plan, &grid, args.json)?;
-    work(&plan, &grid, &Child { threads, device: args.device }, (jobs, args.retry_failed), &|event| {
-        progress.show(event)
-    })?;
+    work(
+        &plan,
+        &grid,
+        &Child { threads, device: args.device, allow_other_data },
+        (jobs, args.retry_failed),
+        &|event| progress.show(event),
+    )?;
     progress.finish();
     let results = gather(&plan, &grid)?;
-    let conditions =
-        format!("on {machine}, {jobs} at a time, {threads} threads each, batches in {} shares", grid.workers());
+    let conditions = format!(
+        "on {}, {jobs} at a time, {threads} threads each, batches in {} shares",
+        grid.machines(),
+        grid.workers()
+    );
     let summary = write_report(&plan, &grid, &results, &conditions)?;
     if args.json {
         print_json(&summary.json)?;
@@ -75,14 +91,17 @@ pub fn run(args: &Args) -> Result<()> {
     if failed == 0 { Ok(()) } else { Err(Error::Device(format!("{failed} of {} runs failed", results.runs.len()))) }
 }
 
-/// The plan, and seconds of every run; the data are opened for their number.
-fn planned<E: Element, D: Device<E>>(args: &Args, file: &AblationFile, device: &D) -> Result<(Plan, Vec<f64>)> {
+/// The plan, seconds of every run, and the data of the first: they are opened for their number.
+type Planned = (Plan, Vec<f64>, Option<DataIdentity>);
+
+fn planned<E: Element, D: Device<E>>(args: &Args, file: &AblationFile, device: &D) -> Result<Planned> {
     let registry = Registry::default();
     let plan = Plan::new(file, device, &registry, args.data.as_deref())?;
-    let Some(run) = plan.runs.first() else { return Ok((plan, Vec::new())) };
+    let Some(run) = plan.runs.first() else { return Ok((plan, Vec::new(), None)) };
     let set = open(&run.file, None)?;
     let seconds = all_seconds(&plan, device, &registry, (set.train.len(), set.test.len()))?;
-    Ok((plan, seconds))
+    let data = DataIdentity::of(&set)?;
+    Ok((plan, seconds, Some(data)))
 }
 
 fn table(plan: &Plan, seconds: &[f64], jobs: usize) -> String {

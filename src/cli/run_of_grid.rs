@@ -22,6 +22,8 @@ pub struct Args {
     folder: PathBuf,
     #[arg(long)]
     resume: bool,
+    #[arg(long)]
+    allow_other_data: bool,
     #[command(flatten)]
     device: DeviceArgs,
 }
@@ -52,6 +54,7 @@ fn train<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let (file, registry) = (FlowFile::read(&args.flow)?, Registry::default());
     let data = open_data(&file, None)?;
     let (folder, start) = match args.resume {
+        true if args.allow_other_data => (RunFolder::open(&args.folder)?, Start::ResumeOnOtherData),
         true => (RunFolder::open(&args.folder)?, Start::Resume),
         false => (RunFolder::create(Some(&args.folder), "")?, Start::Fresh),
     };
@@ -83,6 +86,8 @@ pub struct Child {
     pub threads: usize,
     /// Where each computes.
     pub device: DeviceArgs,
+    /// Whether runs that were interrupted may go on on other data.
+    pub allow_other_data: bool,
 }
 
 impl Worker for Child {
@@ -95,6 +100,7 @@ impl Worker for Child {
         command.arg("run-of-grid").args([grid.flow(run), folder]).args(self.device.arguments());
         if resumes {
             command.arg("--resume");
+            command.args(self.allow_other_data.then_some("--allow-other-data"));
         }
         let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = pipes.spawn().map_err(started)?;

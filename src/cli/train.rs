@@ -5,9 +5,11 @@ use super::progress::{CALM, Progress};
 use crate::backend::{Device, Element};
 use crate::flow::spec::{Length, Memory};
 use crate::flow::{FlowFile, Registry};
-use crate::train::{Checkpoint, Outcome, RunFolder, Start, Trainer};
+use crate::train::{Checkpoint, DataIdentity, Outcome, RunFolder, Start, Trainer};
 use crate::{Error, Result};
 use clap::ValueEnum;
+#[cfg(unix)]
+use signal_hook::consts::SIGHUP;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::path::{Path, PathBuf};
@@ -21,15 +23,18 @@ pub struct Args {
     #[arg(required_unless_present = "resume")]
     flow: Option<String>,
     /// Go on with the run in this folder, exactly where its checkpoint is
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["flow", "out", "from", "seed", "batch", "data"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["flow", "out", "from", "seed", "batch"])]
     resume: Option<PathBuf>,
     /// Start from this model's weights
     #[arg(long, value_name = "MODEL")]
     from: Option<PathBuf>,
     /// `digits`, `cifar10:DIR`, `idx:DIR`, `images:DIR`, `npy:FILE` or `npz:FILE`; or a name of `flowstone data list`
-    /// [default: the recipe's]
+    /// [default: the recipe's]; with --resume, the run's own data where they are now
     #[arg(long)]
     data: Option<String>,
+    /// Go on with a run on other data than it began with
+    #[arg(long, requires = "resume")]
+    allow_other_data: bool,
     /// The run's folder [default: the first free of runs/NAME, runs/NAME-2, …]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -77,7 +82,7 @@ fn start<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<Outcome> {
     let file = overridden(args, FlowFile::read(args.flow.as_deref().unwrap_or_default())?)?;
     let folder = RunFolder::create(args.out.as_deref(), &stem(&file.name))?;
     let start = args.from.as_deref().map_or(Start::Fresh, Start::From);
-    train(args, device, &file, folder, start)
+    train(args, device, &file, None, folder, start)
 }
 
 fn resume<E: Element, D: Device<E>>(args: &Args, device: &D, path: &Path) -> Result<Outcome> {
@@ -85,19 +90,24 @@ fn resume<E: Element, D: Device<E>>(args: &Args, device: &D, path: &Path) -> Res
     if !checkpoint.exists() {
         return Err(Error::Usage(format!("{} holds no checkpoint to go on from", path.display())));
     }
-    let (_, file, _) = Checkpoint::read::<E>(&checkpoint)?;
+    let (checkpoint, file, _) = Checkpoint::read::<E>(&checkpoint)?;
+    RunFolder::expect_unedited(path, &file)?;
     let file = overridden(args, file)?;
-    train(args, device, &file, RunFolder::open(path)?, Start::Resume)
+    let start = if args.allow_other_data { Start::ResumeOnOtherData } else { Start::Resume };
+    train(args, device, &file, checkpoint.data.as_ref(), RunFolder::open(path)?, start)
 }
 
 fn train<E: Element, D: Device<E>>(
     args: &Args,
     device: &D,
     file: &FlowFile,
+    began: Option<&DataIdentity>,
     folder: RunFolder,
     start: Start,
 ) -> Result<Outcome> {
-    let data = open(file, None)?;
+    let named = file.spec.train.data.as_deref();
+    let found = began.zip(named).map(|(began, named)| began.found_from(named));
+    let data = open(file, found.as_deref())?;
     let registry = Registry::default();
     let mut progress = Progress::new(args.json, folder.path());
     let stop = stop_on_interrupt()?;
@@ -105,10 +115,16 @@ fn train<E: Element, D: Device<E>>(
     trainer.run(&mut |event| progress.show(event))
 }
 
-/// What Ctrl-C, or a request to terminate, raises. A second one ends the program at once: what was saved stays.
+/// The signals that end a run: Ctrl-C, a request to terminate, a terminal that is closed.
+#[cfg(unix)]
+const ENDING: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+#[cfg(not(unix))]
+const ENDING: [i32; 2] = [SIGINT, SIGTERM];
+
+/// What they raise. A second one ends the program at once: what was saved stays.
 fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
+    for signal in ENDING {
         // In this order: the first signal finds it still false.
         flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))
             .and_then(|_| flag::register(signal, Arc::clone(&stop)))

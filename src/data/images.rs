@@ -10,6 +10,9 @@ use super::preparation::Preparation;
 use crate::error::{Error, Result};
 use crate::files::Fingerprint;
 
+/// Images that [`Images::identity`] looks at, of a set that is read from files.
+pub const SAMPLED: usize = 64;
+
 /// Images looked at together where a set is gone through.
 const CHUNK: usize = 256;
 
@@ -285,6 +288,25 @@ impl Images {
         Ok(self.fingerprint.get_or_init(|| hash.to_string()).clone())
     }
 
+    /// What tells one set of images from another at the start of a run: the [fingerprint](Images::fingerprint) where they are
+    /// in memory. Where they are read from files, which may take long, it is `sample-` and the fingerprint of their number,
+    /// their labels and [`SAMPLED`] of them, spread evenly: other images with the same labels between those are not noticed.
+    ///
+    /// # Errors
+    /// As [`Images::gather`].
+    pub fn identity(&self) -> Result<String> {
+        if !self.is_streamed() {
+            return self.fingerprint();
+        }
+        let sampled: Vec<usize> =
+            (0..SAMPLED.min(self.len())).map(|i| i * self.len() / SAMPLED.min(self.len())).collect();
+        let mut hash = Fingerprint::default();
+        hash.add(&(self.len() as u64).to_le_bytes());
+        self.labels.iter().flat_map(|labels| labels.iter()).for_each(|label| hash.add(&label.to_le_bytes()));
+        hash.add(self.select(sampled)?.fingerprint()?.as_bytes());
+        Ok(format!("sample-{hash}"))
+    }
+
     /// Takes the images from `at` on away, as a second set.
     pub(super) fn split_off(&mut self, at: usize) -> Result<Self> {
         let rest = self.select(at..self.len())?;
@@ -456,6 +478,23 @@ mod tests {
             assert!(!prints[..i].contains(print));
         }
         assert_eq!(prints[0], of(vec![1, 2], [1, 2, 1], None));
+    }
+
+    #[test]
+    fn the_identity_of_a_set_in_files_is_of_its_number_its_labels_and_a_sample() {
+        let set =
+            |levels: Vec<u8>, labels: Vec<u16>| Images::new(levels, [1, 1, 1], Some(labels)).unwrap().reread().unwrap();
+        let levels: Vec<u8> = (0..200).collect();
+        let identity = |levels: &[u8], label: u16| set(levels.to_vec(), vec![label; levels.len()]).identity().unwrap();
+        let right = identity(&levels, 1);
+        assert!(right.starts_with("sample-") && right == identity(&levels, 1));
+        assert_ne!(right, identity(&levels[..199], 1));
+        assert_ne!(right, identity(&levels, 2));
+        let mut other = levels.clone();
+        other[0] = 9;
+        assert_ne!(right, identity(&other, 1));
+        let held = Images::new(levels, [1, 1, 1], None).unwrap();
+        assert_eq!(held.identity().unwrap(), held.fingerprint().unwrap());
     }
 
     #[test]

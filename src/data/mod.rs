@@ -37,7 +37,7 @@ pub use augment::{Augment, Change};
 pub use dataset::DataSet;
 pub use fetch::{FetchEvent, fetch};
 pub use image_source::{ImageSource, Place};
-pub use images::Images;
+pub use images::{Images, SAMPLED};
 pub use opening::{Cut, Opening};
 pub use sources::{Format, Source, SourceFile, SourceList};
 pub use store::{Presence, Store, VARIABLE};

@@ -43,8 +43,8 @@ impl TensorKind {
         match says.get("content").and_then(serde_json::Value::as_str) {
             Some("latents") => Some(Self::Latents),
             Some("direction") => Some(Self::Direction),
-            _ if says.get("averaged").is_some() => Some(Self::Model),
             _ if says.get("updates").is_some() => Some(Self::Checkpoint),
+            _ if says.get("averaged").is_some() => Some(Self::Model),
             _ => None,
         }
     }
@@ -140,9 +140,15 @@ pub fn read_tensors<E: Element, M: DeserializeOwned>(
     let says: serde_json::Value =
         serde_json::from_str(metadata).map_err(|error| bad(format!("its metadata cannot be read: {error}")))?;
     expect_whole(path, &bytes, &says)?;
-    if let Some(found) = TensorKind::of(&says).filter(|found| *found != expected) {
-        let (found, advice) = (found.words(), expected.advice());
-        return Err(bad(format!("it is {found}; expected {}: {advice}", expected.words())));
+    match TensorKind::of(&says) {
+        Some(found) if found != expected => {
+            let (found, advice) = (found.words(), expected.advice());
+            return Err(bad(format!("it is {found}; expected {}: {advice}", expected.words())));
+        }
+        None if matches!(expected, TensorKind::Latents | TensorKind::Direction) => {
+            return Err(bad(format!("it does not say what it holds; expected {}", expected.words())));
+        }
+        _ => {}
     }
     let file = SafeTensors::deserialize(&bytes).map_err(|error| stranger(error.to_string()))?;
     if let Some(name) = name_twice(&bytes) {

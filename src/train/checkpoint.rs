@@ -1,6 +1,6 @@
 //! Checkpoints: the whole state of a run, to go on from exactly.
 
-use super::OptimizerState;
+use super::{DataIdentity, OptimizerState};
 use crate::backend::{Device, Element, ParameterGradients};
 use crate::flow::{Flow, FlowFile, TensorKind, read_tensors, unusable, write_tensors};
 use crate::{Error, Result};
@@ -27,6 +27,9 @@ pub struct Checkpoint {
     pub updates: u64,
     /// The best validation bits/dim so far, and its step.
     pub best: Option<(f64, u64)>,
+    /// The data it learns from; not in files of version 1.
+    #[serde(default)]
+    pub data: Option<DataIdentity>,
 }
 
 impl Checkpoint {

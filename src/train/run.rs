@@ -2,7 +2,7 @@
 
 use super::run_series;
 use crate::backend::{Device, Element};
-use crate::flow::Flow;
+use crate::flow::{Flow, FlowFile};
 use crate::noise::{NoiseKey, Purpose};
 use crate::plot::{Figure, Sheet};
 use crate::{Error, Result, files};
@@ -22,27 +22,43 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes a new run's folder: `path`, or the first of `runs/NAME`, `runs/NAME-2`, … that holds no run.
+    /// Makes a new run's folder: `path`, or the first of `runs/NAME`, `runs/NAME-2`, … that is free. Of several programs
+    /// that ask at once each gets one of its own.
     ///
     /// # Errors
-    /// [`Error::Usage`] if `path` already holds a run, [`Error::Io`] if it cannot be made.
+    /// [`Error::Usage`] if `path` is not empty, with what is in it, [`Error::Io`] if it cannot be made.
     pub fn create(path: Option<&Path>, name: &str) -> Result<Self> {
-        let path = match path {
-            Some(path) => path.to_path_buf(),
-            None => {
-                let numbered =
-                    |n: u32| PathBuf::from("runs").join(if n == 1 { name.to_owned() } else { format!("{name}-{n}") });
-                (1..).map(numbered).find(|path| !holds_a_run(path)).unwrap_or_else(|| PathBuf::from("runs"))
-            }
-        };
-        if holds_a_run(&path) {
-            let shown = path.display();
-            let message =
-                format!("{shown} already holds a run; go on with `train --resume {shown}`, or choose another --out");
-            return Err(Error::Usage(message));
+        if let Some(path) = path {
+            return Self::open_empty(path)?.map_err(|taken| taken.into_error(path));
         }
-        fs::create_dir_all(path.join("samples")).map_err(Error::io(&path))?;
-        Self::open(&path)
+        for n in 1.. {
+            let path = PathBuf::from("runs").join(if n == 1 { name.to_owned() } else { format!("{name}-{n}") });
+            if let Ok(folder) = Self::open_empty(&path)? {
+                return Ok(folder);
+            }
+        }
+        Err(Error::Usage("no name is left for a folder in runs".into()))
+    }
+
+    /// The folder, made if it is not there, unless it is taken.
+    fn open_empty(path: &Path) -> Result<std::result::Result<Self, Taken>> {
+        if path.exists() && !path.is_dir() {
+            return Err(Error::Usage(format!("{} is a file; a run needs a folder (--out)", path.display())));
+        }
+        fs::create_dir_all(path).map_err(Error::io(path))?;
+        // Before anything is written into it, and again once nobody else can.
+        let found = contents(path)?;
+        if !found.is_empty() {
+            return Ok(Err(Taken::By(found)));
+        }
+        let Some(folder) = Self::lock(path)? else { return Ok(Err(Taken::InUse)) };
+        let found = contents(path)?;
+        if !found.is_empty() {
+            return Ok(Err(Taken::By(found)));
+        }
+        fs::create_dir_all(path.join("samples")).map_err(Error::io(path))?;
+        folder.sweep()?;
+        Ok(Ok(folder))
     }
 
     /// Opens a folder that exists.
@@ -50,20 +66,61 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Usage`] if another process is training in it, [`Error::Io`] if it cannot be written.
     pub fn open(path: &Path) -> Result<Self> {
-        let lock_path = path.join(".lock");
+        match Self::lock(path)? {
+            Some(folder) => {
+                folder.sweep()?;
+                Ok(folder)
+            }
+            None => Err(Taken::InUse.into_error(path)),
+        }
+    }
+
+    /// The folder, for this process alone; none while another has it.
+    fn lock(path: &Path) -> Result<Option<Self>> {
+        let lock_path = path.join(LOCK);
         let lock = File::create(&lock_path).map_err(Error::io(&lock_path))?;
         match lock.try_lock() {
-            Ok(()) => {
-                for folder in [path.to_path_buf(), path.join("samples")].iter().filter(|folder| folder.is_dir()) {
-                    files::remove_leftovers(folder)?;
-                }
-                Ok(Self { path: path.to_path_buf(), _lock: lock })
-            }
-            Err(TryLockError::WouldBlock) => {
-                Err(Error::Usage(format!("another process is training in {}", path.display())))
-            }
+            Ok(()) => Ok(Some(Self { path: path.to_path_buf(), _lock: lock })),
+            Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(Error::io(&lock_path)(error)),
         }
+    }
+
+    /// Removes what a process that was killed was writing.
+    fn sweep(&self) -> Result<()> {
+        let folders = [self.path.clone(), self.path.join("samples")];
+        folders.iter().filter(|folder| folder.is_dir()).try_for_each(|folder| files::remove_leftovers(folder))
+    }
+
+    /// Refuses a run whose `flow.ron` is no longer what the run does: it is a copy, and to change it changes nothing.
+    /// `file` is the flow of its checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with what to do instead.
+    pub fn expect_unedited(path: &Path, file: &FlowFile) -> Result<()> {
+        let copy = path.join("flow.ron");
+        if !copy.exists() {
+            return Ok(());
+        }
+        let text = files::read_text(&copy)?;
+        // What a command line may have changed, just before the process was killed, is no edit.
+        let comparable = |file: &FlowFile| {
+            let mut spec = file.spec.clone();
+            (spec.train.length, spec.train.data) = (None, None);
+            spec.train.memory = Default::default();
+            spec
+        };
+        if text == file.text
+            || FlowFile::parse("flow.ron", text).is_ok_and(|copy| comparable(&copy) == comparable(file))
+        {
+            return Ok(());
+        }
+        let (copy, run) = (copy.display(), path.display());
+        Err(Error::Usage(format!(
+            "{copy} was changed since the run began, and a run goes on as it began. For a run by the changed file, write \
+             `flowstone train {copy} --from {run} --out NEW`; to go on with this one, move the changed file away: the flow is in \
+             the checkpoint too"
+        )))
     }
 
     /// The folder.
@@ -91,9 +148,51 @@ impl RunFolder {
     }
 }
 
-/// A run writes its flow file first: a folder without one is what a refused start left.
-fn holds_a_run(path: &Path) -> bool {
-    path.join("flow.ron").exists()
+/// The file that is locked as long as a run lasts.
+const LOCK: &str = ".lock";
+/// Of what is in a folder, so many are named.
+const NAMED: usize = 5;
+
+/// Why a folder cannot become a run's.
+enum Taken {
+    /// Another process is training in it.
+    InUse,
+    /// It holds these.
+    By(Vec<String>),
+}
+
+impl Taken {
+    fn into_error(self, path: &Path) -> Error {
+        let shown = path.display();
+        Error::Usage(match self {
+            Self::InUse => format!("another process is training in {shown}"),
+            Self::By(found) if found.iter().any(|name| name == "flow.ron" || name == "checkpoint.safetensors") => {
+                format!("{shown} already holds a run; go on with `train --resume {shown}`, or choose another --out")
+            }
+            Self::By(found) => {
+                let more = found.len().saturating_sub(NAMED);
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                let named = found[..found.len().min(NAMED)].join(", ");
+                format!("{shown} is not empty, and holds no run: there is {named}{more}. Choose another --out")
+            }
+        })
+    }
+}
+
+/// What is in a folder, by name, but for what a start that was refused leaves: its lock, an empty folder for samples, and
+/// what it was writing.
+fn contents(path: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(path).map_err(Error::io(path))? {
+        let entry = entry.map_err(Error::io(path))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_empty = || fs::read_dir(entry.path()).is_ok_and(|mut inside| inside.next().is_none());
+        if name != LOCK && !files::is_leftover(&name) && !(name == "samples" && is_empty()) {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// The sheet at the end of a run: ten samples at each temperature from 0 to 1.

@@ -7,8 +7,8 @@ use super::optimizer::{add_to_average, swap_weights};
 use super::resident::PeakMemory;
 use super::timing::{Timing, drop_cut_off_line, read_timing};
 use super::{
-    Checkpoint, DataName, Evaluation, HealthRecord, Metrics, OptimizerState, Record, RunFolder, StepRecord,
-    ValidationRecord, evaluate, read_metrics,
+    Checkpoint, DataIdentity, DataName, Evaluation, HealthRecord, Metrics, OptimizerState, Record, RunFolder,
+    StepRecord, ValidationRecord, evaluate, read_metrics,
 };
 use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Initializer, ParameterGradients, Parameters};
@@ -34,8 +34,10 @@ pub enum Start<'a> {
     Fresh,
     /// A model, to be tuned to other data.
     From(&'a Path),
-    /// The checkpoint in the run's folder.
+    /// The checkpoint in the run's folder, on the data that the run began with.
     Resume,
+    /// The same, on whatever data it is given from now on.
+    ResumeOnOtherData,
 }
 
 /// What happens during a run, for whoever watches.
@@ -132,6 +134,7 @@ pub struct Trainer<'a, E: Element, D: Device<E>> {
     file: &'a FlowFile,
     registry: &'a Registry<E, D>,
     data: DataSet,
+    identity: DataIdentity,
     validation: Images,
     /// The test images that are evaluated along the way.
     interim: Images,
@@ -164,6 +167,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         start: Start,
     ) -> Result<Self> {
         let recipe: &Recipe = &file.spec.train;
+        let identity = DataIdentity::of(&data)?;
         let validation = data.hold_out(recipe.validation)?;
         let interim = data.test.select(0..recipe.test_images.unwrap_or(usize::MAX).min(data.test.len()))?;
         let batches = Batches::new(recipe, &data);
@@ -196,6 +200,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             file,
             registry,
             data,
+            identity,
             validation,
             interim,
             batches,
@@ -216,7 +221,8 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
                 trainer.flow.fill(&trainer.device, path, model.flow.tensors(&trainer.device)?)?;
                 trainer.flow.prepare(&trainer.device)?;
             }
-            Start::Resume => trainer.restore()?,
+            Start::Resume => trainer.restore(false)?,
+            Start::ResumeOnOtherData => trainer.restore(true)?,
         }
         if trainer.is_over() && trainer.has_ended()? {
             let (step, total) = (trainer.step, trainer.total);
@@ -270,9 +276,13 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         self.flow.prepare(&self.device)
     }
 
-    fn restore(&mut self) -> Result<()> {
+    fn restore(&mut self, on_other_data: bool) -> Result<()> {
         let path = self.folder.file("checkpoint.safetensors");
         let (checkpoint, _, tensors) = Checkpoint::read(&path)?;
+        if let Some(began) = checkpoint.data.filter(|_| !on_other_data) {
+            began.expect(&self.identity, &format!("the run in {}", self.folder.path().display()))?;
+            self.identity.directory = began.directory;
+        }
         let average = self.average.as_mut().map(|(_, average)| average);
         tensors.restore(&path, &self.device, &mut self.flow, &mut self.optimizer, average)?;
         (self.step, self.best) = (checkpoint.step, checkpoint.best);
@@ -288,10 +298,8 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
     /// written; [`Error::Stopped`] if it was asked to stop, and can go on. What was saved stays.
     pub fn run(mut self, watch: &mut dyn FnMut(Event)) -> Result<Outcome> {
         let recipe = self.recipe();
-        if self.step == 0 {
-            // Before anything else: a run that is killed at once can go on, from here.
-            self.save_checkpoint()?;
-        }
+        // Before anything else: a run that is killed at once can go on, from here.
+        self.save_checkpoint()?;
         crate::files::write_atomically(self.folder.file("flow.ron"), self.file.text.as_bytes())?;
         let mut metrics = Metrics::open(&self.folder.file("metrics.jsonl"), self.step)?;
         drop_cut_off_line(self.folder.path())?;
@@ -527,6 +535,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             step: self.step,
             updates: self.optimizer.updates,
             best: self.best,
+            data: Some(self.identity.clone()),
         };
         let path = self.folder.file("checkpoint.safetensors");
         let average = self.average.as_ref().map(|(_, average)| average);

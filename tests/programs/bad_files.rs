@@ -147,7 +147,7 @@ fn models() {
                 "not one of Flowstone's",
             ),
             ("no version", saying("version", Value::Null), "metadata cannot be read"),
-            ("a later version", saying("version", json!(2)), "has format version 2; this program reads 1"),
+            ("a later version", saying("version", json!(3)), "has format version 3; this program reads 1 and 2"),
             ("an earlier version", saying("version", json!(0)), "has format version 0; this program reads 1"),
             ("steps that are no number", saying("step", json!("three")), "metadata cannot be read"),
             ("names of classes that its flow has not", saying("classes", json!(["cat"])), "it names 1 classes, and"),
@@ -301,11 +301,11 @@ fn latents_and_directions() {
                 safetensors::serialize(Vec::<(String, TensorView)>::new(), Some(deep)).unwrap(),
                 "metadata cannot be read",
             ),
-            ("a model", other.clone(), "holds weights; expected latents of pictures"),
+            ("a model", other.clone(), "it is a model; expected latents of pictures"),
             ("a direction", file(&points(1), &direction), "expected latents of pictures"),
-            ("a later version", saying("version", json!(2)), "has format version 2"),
+            ("a later version", saying("version", json!(3)), "has format version 3"),
             ("no content", saying("content", Value::Null), "expected latents of pictures"),
-            ("an image of no size", saying("image", json!([4, 4])), "expected latents of pictures"),
+            ("an image of no size", saying("image", json!([4, 4])), "metadata cannot be read"),
             ("another model's", saying("model", json!("0123456789abcdef")), "of another model: 0123456789abcdef"),
             ("whole numbers", with("top", (Dtype::I32, vec![2, 1, 1, 8], vec![0; 64])), "expected F32 or F64"),
             ("halves", with("top", (Dtype::F16, vec![2, 1, 1, 8], vec![0; 32])), "expected F32 or F64"),
@@ -338,7 +338,7 @@ fn latents_and_directions() {
     );
     refused(
         vec![
-            ("a model", other, "holds weights; expected a direction in latent space"),
+            ("a model", other, "it is a model; expected a direction in latent space"),
             ("latents of pictures", right, "expected a direction in latent space"),
             ("no direction", file(&points(0), &direction), "holds no point"),
             ("two directions", file(&points(2), &direction), "a direction is one point, and there are 2"),
@@ -356,7 +356,7 @@ fn checkpoints() {
     };
     refused(
         vec![
-            ("a model", file(&tensors(), &metadata()), "metadata cannot be read"),
+            ("a model", file(&tensors(), &metadata()), "it is a model; expected the checkpoint of a run"),
             ("more steps than can be counted", says(u64::MAX, 0), "which no run has made"),
             ("more updates than steps", says(3, 4), "says 4 updates in 3 steps"),
         ],

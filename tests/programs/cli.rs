@@ -236,7 +236,7 @@ fn pictures_go_to_latents_and_back_and_lie_on_lines_and_directions() {
     succeeds(&["train", "digits", "--steps", "2", "--seed", "1", "--out", "other"], at);
     assert!(is_refused(&["decode", "other", "latents.safetensors"], at).contains("another model"));
     assert!(is_refused(&["decode", "run", "d.safetensors"], at).contains("direction"));
-    assert!(is_refused(&["decode", "run", "run/model.safetensors"], at).contains("holds weights"));
+    assert!(is_refused(&["decode", "run", "run/model.safetensors"], at).contains("it is a model; expected latents"));
     assert!(is_refused(&["encode", "run", "--class", "1"], at).contains("no classes"));
     assert!(is_refused(&["interpolate", "run", "--between", "1,2,3"], at).contains("two or four"));
     assert!(is_refused(&["manipulate", "run", "--with", "ten"], at).contains("there are: 0, 1, 2"));

@@ -105,7 +105,7 @@ fn a_file_that_does_not_fit_is_one_error() {
         assert!(error.is_input(), "{error}");
         error.to_string()
     };
-    assert!(refused(&run.join("model.safetensors"), Content::Latents).contains("holds weights"));
+    assert!(refused(&run.join("model.safetensors"), Content::Latents).contains("it is a model"));
     let points = encode(&model.flow, &device, &test_digits(2), None).unwrap();
     let file = LatentFile::new(&model, &device, Content::Latents, points, None, String::new()).unwrap();
     file.write(&at("good")).unwrap();

@@ -12,6 +12,7 @@ mod fetch;
 mod latent;
 mod pictures;
 mod resume;
+mod runs;
 mod training;
 
 /// What a program wrote.
