@@ -8,8 +8,6 @@ use crate::flow::{FlowFile, Registry};
 use crate::train::{Checkpoint, DataIdentity, Outcome, RunFolder, Start, Trainer};
 use crate::{Error, Result};
 use clap::ValueEnum;
-#[cfg(unix)]
-use signal_hook::consts::SIGHUP;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::path::{Path, PathBuf};
@@ -115,22 +113,37 @@ fn train<E: Element, D: Device<E>>(
     trainer.run(&mut |event| progress.show(event))
 }
 
-/// The signals that end a run: Ctrl-C, a request to terminate, a terminal that is closed.
-#[cfg(unix)]
-const ENDING: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
-#[cfg(not(unix))]
-const ENDING: [i32; 2] = [SIGINT, SIGTERM];
-
-/// What they raise. A second one ends the program at once: what was saved stays.
+/// What Ctrl-C, a request to terminate or the end of the terminal raises. A second one ends the program at once: what was
+/// saved stays.
 fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in ENDING {
+    for signal in [SIGINT, SIGTERM].into_iter().chain(hangup()) {
         // In this order: the first signal finds it still false.
         flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))
             .and_then(|_| flag::register(signal, Arc::clone(&stop)))
             .map_err(|error| Error::Device(format!("Ctrl-C cannot be waited for: {error}")))?;
     }
     Ok(stop)
+}
+
+/// The signal of a terminal's end, unless whoever started the program wants it ignored, as `nohup` does.
+#[cfg(unix)]
+fn hangup() -> Option<i32> {
+    let is_ignored = match std::fs::read_to_string("/proc/self/status") {
+        Ok(status) => {
+            let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+            // Signal 1 is the lowest bit.
+            mask.and_then(|mask| u128::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+        }
+        // `nohup` sends what would go to the terminal elsewhere.
+        Err(_) => !std::io::IsTerminal::is_terminal(&std::io::stderr()),
+    };
+    (!is_ignored).then_some(signal_hook::consts::SIGHUP)
+}
+
+#[cfg(not(unix))]
+fn hangup() -> Option<i32> {
+    None
 }
 
 /// The file with the recipe as the command line changes it; the file itself if it changes nothing.

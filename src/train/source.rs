@@ -4,6 +4,7 @@ use crate::data::{self, Cut, DataSet, Opening};
 use crate::flow::FlowFile;
 use crate::flow::spec::{Fit, Loading};
 use crate::{Error, Result};
+use std::path::Path;
 
 /// Reads the data set that is named, or else the recipe's own: shrunk, padded or cropped as the recipe says, in the
 /// flow's grey levels. Pictures of any size are brought to the flow's.
@@ -12,6 +13,7 @@ use crate::{Error, Result};
 /// [`Error::Usage`] where no data are named, or they cannot be made to fit; otherwise as [`data::open`].
 pub fn open_data(file: &FlowFile, name: Option<&str>) -> Result<DataSet> {
     let recipe = &file.spec.train;
+    let of_recipe = name.is_none();
     let name = name.or(recipe.data.as_deref());
     let name =
         name.ok_or_else(|| Error::Usage("which data is not said: give --data, or `data` in the recipe".into()))?;
@@ -29,7 +31,9 @@ pub fn open_data(file: &FlowFile, name: Option<&str>) -> Result<DataSet> {
             Loading::Stream => 0,
         },
     };
-    let data = data::open_as(name, &opening)?.shrunk(recipe.shrink)?;
+    let opened = data::open_as(name, &opening);
+    let opened = opened.map_err(|error| if of_recipe { of_the_recipe(file, name, error) } else { error })?;
+    let data = opened.shrunk(recipe.shrink)?;
     let data = match recipe.fit {
         Fit::Exact => data,
         Fit::Pad => data.padded([image.height, image.width])?,
@@ -37,4 +41,19 @@ pub fn open_data(file: &FlowFile, name: Option<&str>) -> Result<DataSet> {
         Fit::RandomCrop { .. } => data.windowed([image.height, image.width])?,
     };
     data.with_bins(image.bins())
+}
+
+/// Says of an error about the recipe's own data that they are the recipe's, where a relative place of theirs is not there:
+/// it was meant from another folder.
+fn of_the_recipe(file: &FlowFile, source: &str, error: Error) -> Error {
+    let is_missing = matches!(&error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
+    if !is_missing || !source.split_once(':').is_some_and(|(_, place)| Path::new(place).is_relative()) {
+        return error;
+    }
+    let here = std::env::current_dir().unwrap_or_default();
+    Error::Usage(format!(
+        "{error}: the data `{source}` are those of the recipe of `{}`, and are not in {}; say where they are with --data",
+        file.name,
+        here.display()
+    ))
 }

@@ -108,6 +108,8 @@ fn a_run_goes_on_with_the_data_it_began_with_wherever_they_are() {
     );
     // From another folder.
     fs::create_dir(at("elsewhere")).unwrap();
+    let stderr = is_refused(&["eval", "../run"], &at("elsewhere"));
+    assert!(stderr.contains("those of the recipe of") && stderr.contains("with --data"), "{stderr}");
     succeeds(&["train", "--resume", "../run", "--steps", "6"], &at("elsewhere"));
 }
 
@@ -150,6 +152,23 @@ fn what_is_given_instead_of_a_model_is_named() {
     bytes[at] ^= 4;
     fs::write(&path, bytes).unwrap();
     assert!(is_refused(&["eval", "run"], folder.path()).contains("its hash is not that of its contents"));
+}
+
+/// As `nohup` starts it.
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_to_outlive_its_terminal_does() {
+    let folder = folder();
+    let script = format!("trap '' HUP; exec {} train f.ron --steps 300 --out run", env!("CARGO_BIN_EXE_flowstone"));
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).current_dir(folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let metrics = folder.path().join("run/metrics.jsonl");
+    while fs::metadata(&metrics).map_or(0, |metrics| metrics.len()) < 1000 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap().success());
+    assert!(child.wait().unwrap().success());
 }
 
 #[cfg(unix)]
