@@ -363,11 +363,16 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for InvertibleConv<E, D> {
         Ok(())
     }
 
+    fn inverse_pull_back(&self, _: &Image<E, D>, g: Image<E, D>) -> Result<Option<Image<E, D>>> {
+        self.multiplied(&g, Operand::Transposed(&self.ready()?.inverse)).map(Some)
+    }
+
     fn health(&self, x: &Image<E, D>) -> Result<Health> {
         let singular_values = host::singular_values(&self.matrix(x.device())?.0, self.channels);
         let ends = (singular_values.first(), singular_values.last());
         let condition = if let (Some(largest), Some(smallest)) = ends { largest / smallest } else { f64::NAN };
-        Ok(Health { condition: Some(condition), ..Default::default() })
+        // The Jacobian is W at every pixel.
+        Ok(Health { condition: Some(condition), jacobian_condition: Some(condition), ..Default::default() })
     }
 
     fn multiply_adds(&self, input: ImageShape) -> u64 {
