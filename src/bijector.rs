@@ -16,8 +16,8 @@ mod taped;
 
 pub use health::Health;
 pub(crate) use health::{larger, range};
-pub(crate) use jacobian::image_only;
 pub use jacobian::{Effort, jacobian_condition};
+pub(crate) use jacobian::{ones, pulled_back, triangular_inverse_pull_back};
 pub use taped::{FromTape, ImageTensor, Leaves, SampleTensor, Taped, device_error};
 
 use crate::backend::kernels::MemoryKernel;

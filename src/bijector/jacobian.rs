@@ -16,7 +16,7 @@
 
 use super::{Bijector, Cotangent, larger};
 use crate::Result;
-use crate::backend::{Device, Element, Image, ParameterGradients};
+use crate::backend::{Device, Element, Image, ImageShape, ParameterGradients};
 use crate::noise::{NoiseKey, Purpose};
 
 /// How much work goes into the estimate of a Jacobian's condition.
@@ -60,7 +60,7 @@ pub fn jacobian_condition<E: Element, D: Device<E>>(
     let forth = largest_gains(
         (images, dims, effort.iterations),
         |v| differential(&x, v, |x| bijector.forward(x)),
-        |u| pulled_back(bijector, &x, with_numbers(&y, images, u)?).map(Some),
+        |u| numbers(&pulled_back(bijector, &x, with_numbers(&y, images, u)?)?).map(Some),
     )?;
     let back = largest_gains(
         (images, dims, effort.iterations),
@@ -95,6 +95,9 @@ fn largest_gains(
             grows |= gain.is_nan() || gain > SETTLED * *largest;
             *largest = larger(gain, *largest);
         }
+        if iteration + 1 == iterations {
+            break;
+        }
         v = match transposed(&u)? {
             Some(_) if !grows && iteration + 1 >= AT_LEAST => break,
             Some(v) => v,
@@ -126,20 +129,39 @@ fn differential<E: Element, D: Device<E>>(
 }
 
 /// `Jᵀ u` at x.
-fn pulled_back<E: Element, D: Device<E>>(
+pub(crate) fn pulled_back<E: Element, D: Device<E>>(
     bijector: &dyn Bijector<E, D>,
     x: &Image<E, D>,
     u: Image<E, D>,
-) -> Result<Vec<f64>> {
+) -> Result<Image<E, D>> {
     let (_, _, kept) = bijector.forward_keeping(x.copied()?)?;
-    let (cotangent, mut unused) = (image_only(u)?, ParameterGradients::zeros(x.device(), bijector)?);
-    numbers(&bijector.pull_back_kept(kept, cotangent, &mut unused)?)
+    let cotangent = Cotangent::new(u, &vec![0.0; x.batch()])?;
+    bijector.pull_back_kept(kept, cotangent, &mut ParameterGradients::zeros(x.device(), bijector)?)
 }
 
-/// The gradient of a loss that does not see ladj.
-pub(crate) fn image_only<E: Element, D: Device<E>>(image: Image<E, D>) -> Result<Cotangent<E, D>> {
-    let ladj = vec![0.0; image.batch()];
-    Cotangent::new(image, &ladj)
+/// `J⁻ᵀ g` of a bijector that leaves some elements as they are and moves each of the others by a map of its own, which may
+/// depend on those that stay: with `J = [[I, 0], [N, S]]` and S diagonal, `w2 = g2/S` and `w1 = g1 − Nᵀ w2`. `moves` is 1
+/// for an element that moves, and else 0.
+pub(crate) fn triangular_inverse_pull_back<E: Element, D: Device<E>>(
+    bijector: &dyn Bijector<E, D>,
+    x: &Image<E, D>,
+    g: &Image<E, D>,
+    moves: Image<E, D>,
+) -> Result<Image<E, D>> {
+    let (g, moving) = (numbers(g)?, numbers(&moves)?);
+    // Jᵀ (0, 1) has S in the elements that move, and Jᵀ (0, w2) has Nᵀ w2 in the others.
+    let scale = numbers(&pulled_back(bijector, x, moves)?)?;
+    let second =
+        moving.iter().zip(&g).zip(&scale).map(|((moves, g), scale)| if *moves > 0.0 { g / scale } else { 0.0 });
+    let second: Vec<f64> = second.collect();
+    let pulled = numbers(&pulled_back(bijector, x, with_numbers(x, x.batch(), &second)?)?)?;
+    let w = |i: usize| if moving[i] > 0.0 { second[i] } else { g[i] - pulled[i] };
+    with_numbers(x, x.batch(), &(0..g.len()).map(w).collect::<Vec<f64>>())
+}
+
+/// Images of another shape, as many as there are of `like`, that are 1 everywhere.
+pub(crate) fn ones<E: Element, D: Device<E>>(like: &Image<E, D>, shape: ImageShape) -> Result<Image<E, D>> {
+    Image::from_host(like.device(), like.batch(), shape, &vec![E::one(); like.batch() * shape.dims()])
 }
 
 fn norm(v: &[f64]) -> f64 {

@@ -201,7 +201,8 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Chain<E, D> {
             health = health.and(layer.health(&x)?);
             x = layer.forward_and_ladj(x)?.0;
         }
-        Ok(health)
+        // The whole chain's Jacobian is not that of its worst layer.
+        Ok(Health { jacobian_condition: None, ..health })
     }
 
     fn multiply_adds(&self, input: ImageShape) -> u64 {

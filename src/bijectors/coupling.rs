@@ -27,9 +27,9 @@
 //! # }
 //! ```
 
-use crate::backend::kernels::{CouplingForm, CouplingLayout, CouplingMap, MemoryKernel};
+use crate::backend::kernels::{CouplingForm, CouplingLayout, CouplingMap};
 use crate::backend::{Device, Element, Image, ImageShape, Parameter, ParameterGradients, Parameters, PerSample};
-use crate::bijector::{Bijector, Cotangent, Health, Kept, image_only};
+use crate::bijector::{Bijector, Cotangent, Health, Kept, ones, triangular_inverse_pull_back};
 use crate::nets::Net;
 use crate::{Error, Result};
 
@@ -98,22 +98,6 @@ impl<E: Element, D: Device<E>> Coupling<E, D> {
         g.add_channels(0, &self.net.pull_back(kept, d_h, grads)?)?;
         Ok(g)
     }
-}
-
-/// `g / scale` on the channels that a map changes, with the scale that the network's output `h` gives.
-pub(crate) fn divided_by_scale<E: Element, D: Device<E>>(
-    form: CouplingForm,
-    mut g: Image<E, D>,
-    h: &Image<E, D>,
-) -> Result<Image<E, D>> {
-    if form.map == CouplingMap::Additive {
-        return Ok(g);
-    }
-    // The inverse of the same map without its shift.
-    let scales = h.to_host()?.into_iter().enumerate().map(|(i, h)| if form.is_b(i) { h } else { E::zero() });
-    let h = Image::from_host(h.device(), h.batch(), h.shape(), &scales.collect::<Vec<E>>())?;
-    g.device().clone().uncouple(form, g.data_mut(), h.data())?;
-    Ok(g)
 }
 
 /// Half of an even number of channels.
@@ -214,19 +198,10 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
         self.gradient(&y, (&h, kept.pop_part()?), cotangent, grads)
     }
 
-    /// With `J = [[I, 0], [N, S]]`, `Jᵀ w = g` has the solution `w2 = g2/S`, `w1 = g1 − Nᵀ w2`.
     fn inverse_pull_back(&self, x: &Image<E, D>, g: Image<E, D>) -> Result<Option<Image<E, D>>> {
-        let form = self.form(x.shape())?;
-        let (h, kept) = self.net.forward_keeping(&x.channels(0, self.half())?)?;
-        let mut w = divided_by_scale(form, g, &h)?;
-        let mut second = Image::zeros(w.device(), w.batch(), w.shape())?;
-        second.set_channels(self.half(), &w.channels(self.half(), self.half())?)?;
-        let y = self.forward(x)?;
-        let mut unused = ParameterGradients::zeros(x.device(), self)?;
-        let mut first = self.gradient(&y, (&h, kept), image_only(second)?, &mut unused)?.channels(0, self.half())?;
-        MemoryKernel::<E>::scale(w.device(), first.data_mut(), -1.0)?;
-        w.add_channels(0, &first)?;
-        Ok(Some(w))
+        let (mut moves, half) = (Image::zeros(x.device(), x.batch(), x.shape())?, x.shape().with_channels(self.half()));
+        moves.set_channels(self.half(), &ones(x, half)?)?;
+        triangular_inverse_pull_back(self, x, &g, moves).map(Some)
     }
 
     fn health(&self, x: &Image<E, D>) -> Result<Health> {

@@ -8,7 +8,7 @@
 //!
 //! `Plain` learns W itself. `LU` learns `W = P · L · (U + diag(sign · exp(log_s)))` with P and sign fixed, L unit
 //! lower and U strictly upper triangular, so that `ln |det W| = Σ log_s` (§ 3.2, equation 10). Both start as a
-//! random orthogonal matrix, and either converts to the other exactly.
+//! random orthogonal matrix, and either converts to the other to rounding.
 //!
 //! The inverse comes from triangular solves and the log-determinant from the diagonal of U, both in f64 whatever the
 //! flow computes in. Gradients, with g = ∂L/∂y:

@@ -9,8 +9,8 @@ mod squeeze;
 
 pub use actnorm::ActNorm;
 pub use chain::Chain;
+pub(crate) use coupling::even_half;
 pub use coupling::{Coupling, ScaleMap};
-pub(crate) use coupling::{divided_by_scale, even_half};
 pub use invertible_conv::{InvertibleConv, Weight};
 pub use permutation::Permutation;
 pub use squeeze::Squeeze;

@@ -5,8 +5,8 @@ use super::random::normals;
 use super::tensors::{numbers, size, with_ladj, with_numbers};
 use super::violation::{Judge, Law, Violation};
 use crate::backend::{Device, Element};
-use crate::bijector::image_only;
-use crate::{Bijector, Image, ParameterGradients};
+use crate::bijector::pulled_back;
+use crate::{Bijector, Image};
 
 /// `f⁻¹(f(x)) = x` and `f(f⁻¹(y)) = y`, within the condition's error.
 ///
@@ -52,20 +52,9 @@ pub fn agrees_with_itself<E: Element, D: Device<E>>(
 
     let g = normals(5, 0, x.batch() * x.shape().dims());
     let Some(w) = judge.ask(with_numbers(x, &g).and_then(|g| bijector.inverse_pull_back(x, g)))? else { return Ok(()) };
-    let back = judge.ask(pulled_back(bijector, x, w))?;
+    let back = judge.ask(pulled_back(bijector, x, w).and_then(|g| numbers(&g)))?;
     let bound = rounding::<E>(condition.numbers) * condition.number() * size(&g);
     judge.near("what inverse_pull_back gives, pulled back", &back, &g, bound)
-}
-
-/// `Jᵀ w` at x.
-fn pulled_back<E: Element, D: Device<E>>(
-    bijector: &dyn Bijector<E, D>,
-    x: &Image<E, D>,
-    w: Image<E, D>,
-) -> crate::Result<Vec<f64>> {
-    let (_, _, kept) = bijector.forward_keeping(x.clone())?;
-    let (w, mut unused) = (image_only(w)?, ParameterGradients::zeros(x.device(), bijector)?);
-    numbers(&bijector.pull_back_kept(kept, w, &mut unused)?)
 }
 
 /// Two bijectors give the same outputs, ladjs and inverses.

