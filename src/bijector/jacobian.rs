@@ -24,7 +24,7 @@ use crate::noise::{NoiseKey, Purpose};
 pub struct Effort {
     /// How many images it is looked at, the first ones; their worst condition counts.
     pub images: usize,
-    /// The most power iterations at either end. One costs about as much as ten forward passes.
+    /// The most power iterations at either end. One costs about as much as fifteen forward passes.
     pub iterations: usize,
 }
 
@@ -45,7 +45,8 @@ const SETTLED: f64 = 1.01;
 /// `None` if no work is to be done; not finite where the map or its inverse is not.
 ///
 /// # Errors
-/// As the methods of [`Bijector`].
+/// As the methods of [`Bijector`]; so a bijector that takes no other number of images than it is made for, as
+/// [`LabelledTop`](crate::priors::LabelledTop), wants an effort of as many images.
 pub fn jacobian_condition<E: Element, D: Device<E>>(
     bijector: &dyn Bijector<E, D>,
     x: &Image<E, D>,
