@@ -11,10 +11,13 @@
 //! back through it, so a chain of bijectors trains in memory that does not grow with its length.
 
 mod health;
+mod jacobian;
 mod taped;
 
 pub use health::Health;
 pub(crate) use health::{larger, range};
+pub use jacobian::{Effort, jacobian_condition};
+pub(crate) use jacobian::{ones, pulled_back, triangular_inverse_pull_back};
 pub use taped::{FromTape, ImageTensor, Leaves, SampleTensor, Taped, device_error};
 
 use crate::backend::kernels::MemoryKernel;
@@ -195,6 +198,13 @@ pub trait Bijector<E: Element, D: Device<E>>: Parameters<E, D> + Send + Sync {
     ) -> Result<Image<E, D>> {
         let y = self.forward(&kept.pop()?)?;
         Ok(self.pull_back(y, cotangent, grads)?.1)
+    }
+
+    /// The pull-back of the inverse, `J⁻ᵀ g` with J the Jacobian at `x`: the gradient with respect to the output of what
+    /// has the gradient `g` with respect to the input. Only [`jacobian_condition`] asks for it; `None`, the default,
+    /// where it is not known, and then the estimate is a weaker one.
+    fn inverse_pull_back(&self, _x: &Image<E, D>, _g: Image<E, D>) -> Result<Option<Image<E, D>>> {
+        Ok(None)
     }
 
     /// How near it is to where its inverse loses digits: figures of its parameters and, where they depend on them, of

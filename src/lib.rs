@@ -1,6 +1,6 @@
 //! Normalizing flows on images: declare a flow in RON, check it, train it, score and sample with it.
 //!
-//! A flow maps an image to latents by invertible layers, and so knows the image's exact density:
+//! A flow maps an image to latents by invertible layers, and so gives the image's density by a formula:
 //! `ln p(x) = Σ ln N(z; 0, 1) + Σ ln |det J|`. Everything in it is a [`Bijector`]; [`laws`] hold each to its mathematics.
 //!
 //! ```

@@ -35,7 +35,7 @@ use kernels::{
     OptimizerKernel, PixelKernel, ProductKernel, SqueezeKernel,
 };
 
-/// The numbers a flow computes with: `f32`, or `f64` where the mathematics is to be proved.
+/// The numbers a flow computes with: `f32`, or `f64` where the mathematics is to be checked.
 pub trait Element:
     dfdx::dtypes::Dtype + num_traits::Float + faer::traits::ComplexField + std::iter::Sum + std::fmt::Display
 {

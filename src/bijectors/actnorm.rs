@@ -165,8 +165,16 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for ActNorm<E, D> {
         self.logs.set(x.device(), &logs)
     }
 
+    fn inverse_pull_back(&self, _: &Image<E, D>, mut g: Image<E, D>) -> Result<Option<Image<E, D>>> {
+        let no_bias = MemoryKernel::<E>::zeros(g.device(), self.channels)?;
+        g.device().clone().affine_inverse(g.data_mut(), &no_bias, &self.scale)?;
+        Ok(Some(g))
+    }
+
     fn health(&self, x: &Image<E, D>) -> Result<Health> {
-        Ok(Health { scales: self.scales(x.device())?, ..Default::default() })
+        let scales = self.scales(x.device())?;
+        let jacobian_condition = scales.map(|(smallest, largest)| largest / smallest);
+        Ok(Health { scales, jacobian_condition, ..Default::default() })
     }
 
     fn prepare(&mut self, device: &D) -> Result<()> {

@@ -152,6 +152,15 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Chain<E, D> {
         Ok((y, cotangent.image))
     }
 
+    fn inverse_pull_back(&self, x: &Image<E, D>, mut g: Image<E, D>) -> Result<Option<Image<E, D>>> {
+        let mut x = x.copied()?;
+        for (_, layer) in &self.layers {
+            let Some(pulled) = layer.inverse_pull_back(&x, g)? else { return Ok(None) };
+            (x, g) = (layer.forward(&x)?, pulled);
+        }
+        Ok(Some(g))
+    }
+
     fn initialize(&mut self, x: &Image<E, D>) -> Result<()> {
         self.initialize_through(x.copied()?).map(drop)
     }
@@ -192,7 +201,8 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Chain<E, D> {
             health = health.and(layer.health(&x)?);
             x = layer.forward_and_ladj(x)?.0;
         }
-        Ok(health)
+        // The whole chain's Jacobian is not that of its worst layer.
+        Ok(Health { jacobian_condition: None, ..health })
     }
 
     fn multiply_adds(&self, input: ImageShape) -> u64 {

@@ -29,7 +29,7 @@
 
 use crate::backend::kernels::{CouplingForm, CouplingLayout, CouplingMap};
 use crate::backend::{Device, Element, Image, ImageShape, Parameter, ParameterGradients, Parameters, PerSample};
-use crate::bijector::{Bijector, Cotangent, Health, Kept};
+use crate::bijector::{Bijector, Cotangent, Health, Kept, ones, triangular_inverse_pull_back};
 use crate::nets::Net;
 use crate::{Error, Result};
 
@@ -196,6 +196,12 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
     ) -> Result<Image<E, D>> {
         let (h, y) = (kept.pop()?, kept.pop()?);
         self.gradient(&y, (&h, kept.pop_part()?), cotangent, grads)
+    }
+
+    fn inverse_pull_back(&self, x: &Image<E, D>, g: Image<E, D>) -> Result<Option<Image<E, D>>> {
+        let (mut moves, half) = (Image::zeros(x.device(), x.batch(), x.shape())?, x.shape().with_channels(self.half()));
+        moves.set_channels(self.half(), &ones(x, half)?)?;
+        triangular_inverse_pull_back(self, x, &g, moves).map(Some)
     }
 
     fn health(&self, x: &Image<E, D>) -> Result<Health> {

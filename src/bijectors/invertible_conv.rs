@@ -8,7 +8,7 @@
 //!
 //! `Plain` learns W itself. `LU` learns `W = P · L · (U + diag(sign · exp(log_s)))` with P and sign fixed, L unit
 //! lower and U strictly upper triangular, so that `ln |det W| = Σ log_s` (§ 3.2, equation 10). Both start as a
-//! random orthogonal matrix, and either converts to the other exactly.
+//! random orthogonal matrix, and either converts to the other to rounding.
 //!
 //! The inverse comes from triangular solves and the log-determinant from the diagonal of U, both in f64 whatever the
 //! flow computes in. Gradients, with g = ∂L/∂y:
@@ -363,11 +363,16 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for InvertibleConv<E, D> {
         Ok(())
     }
 
+    fn inverse_pull_back(&self, _: &Image<E, D>, g: Image<E, D>) -> Result<Option<Image<E, D>>> {
+        self.multiplied(&g, Operand::Transposed(&self.ready()?.inverse)).map(Some)
+    }
+
     fn health(&self, x: &Image<E, D>) -> Result<Health> {
         let singular_values = host::singular_values(&self.matrix(x.device())?.0, self.channels);
         let ends = (singular_values.first(), singular_values.last());
         let condition = if let (Some(largest), Some(smallest)) = ends { largest / smallest } else { f64::NAN };
-        Ok(Health { condition: Some(condition), ..Default::default() })
+        // The Jacobian is W at every pixel.
+        Ok(Health { condition: Some(condition), jacobian_condition: Some(condition), ..Default::default() })
     }
 
     fn multiply_adds(&self, input: ImageShape) -> u64 {

@@ -18,7 +18,7 @@
 //! ```
 
 use crate::backend::{Device, Element, Image, ImageShape, ParameterGradients, PerSample};
-use crate::bijector::{Bijector, Cotangent, Kept};
+use crate::bijector::{Bijector, Cotangent, Health, Kept};
 use crate::{Error, Result, no_parameters};
 
 /// `[h, w, c] → [h/2, w/2, 4c]`.
@@ -86,6 +86,15 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Squeeze {
         _: &mut ParameterGradients<E, D>,
     ) -> Result<Image<E, D>> {
         self.inverse(&cotangent.image)
+    }
+
+    fn inverse_pull_back(&self, _: &Image<E, D>, g: Image<E, D>) -> Result<Option<Image<E, D>>> {
+        self.forward(&g).map(Some)
+    }
+
+    /// It changes no length.
+    fn health(&self, _: &Image<E, D>) -> Result<Health> {
+        Ok(Health { jacobian_condition: Some(1.0), ..Default::default() })
     }
 
     fn kept(&self, _: ImageShape) -> usize {

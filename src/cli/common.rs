@@ -96,8 +96,8 @@ pub struct DeviceArgs {
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct ProductArgs {
     /// On CUDA: the products within coupling networks in TF32, their factors rounded to 10 bits of mantissa, which is
-    /// faster. The flow's own layers and evaluation stay exact. An option of the machine, not of the recipe: no file keeps
-    /// it, so give it again to go on with a run
+    /// faster. The flow's own layers and evaluation stay in full f32. An option of the machine, not of the recipe: no
+    /// file keeps it, so give it again to go on with a run
     #[arg(long)]
     pub tf32: bool,
 }

@@ -22,6 +22,10 @@ pub struct Args {
     json: bool,
 }
 
+/// What a column of the table shows.
+const CONDITION: &str = "condition: that of the layer's Jacobian on these images, the largest over the smallest singular \
+                         value; of couplings, splits and custom layers an estimate from below, on the first images";
+
 pub fn run(args: &Args) -> Result<()> {
     let inspection = on_device!(args.model.device.open()?, device => inspection(args, &device)?);
     if args.json { print_json(&inspection) } else { print(&describe(&inspection)) }
@@ -59,6 +63,7 @@ fn describe(inspection: &Inspection) -> String {
         "layer", "kind", "condition", "scales", "gains", "|ln s|", "round trip", "strain"
     ));
     lines.extend(layers.iter().map(layer_row));
+    lines.extend([String::new(), CONDITION.into()]);
     lines.join("\n")
 }
 
@@ -68,10 +73,10 @@ fn row(name: &str, trip: &RoundTrip) -> String {
 }
 
 fn layer_row(layer: &LayerHealth) -> String {
-    let Health { condition, scales, gains, log_scale } = layer.health;
+    let Health { jacobian_condition, scales, gains, log_scale, .. } = layer.health;
     let number = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.3}"));
     let condition =
-        condition.map_or_else(String::new, |c| if c < 1e4 { format!("{c:.3}") } else { format!("{c:.2e}") });
+        jacobian_condition.map_or_else(String::new, |c| if c < 1e4 { format!("{c:.3}") } else { format!("{c:.2e}") });
     let range = |range: Option<(f64, f64)>| range.map_or_else(String::new, |(a, b)| format!("{a:.3e} {b:.3e}"));
     format!(
         "{:<16}{:<18}{condition:>11}{:>20}{:>20}{:>9}{:>12.1e}{:>10.1e}",

@@ -108,7 +108,7 @@ impl SourceList {
     /// The list that comes with the program.
     ///
     /// # Errors
-    /// None, as a test proves; [`Error::FlowFile`](crate::Error::FlowFile) were it wrong.
+    /// None, as a test checks; [`Error::FlowFile`](crate::Error::FlowFile) were it wrong.
     pub fn built_in() -> Result<Self> {
         Ok(Self { name: None, ..Self::parse("sources.ron", BUILT_IN)? })
     }

@@ -5,7 +5,7 @@
 //!
 //! | figure | bound |
 //! |---|---|
-//! | condition number of W; largest scale, and 1/smallest; `exp` of the largest `abs(ln scale)` | 1/√ε: 2,896 in f32 |
+//! | condition number of W, and of the layer's Jacobian at the images; largest scale, and 1/smallest; `exp` of the largest `abs(ln scale)` | 1/√ε: 2,896 in f32 |
 //! | error of the layer's own round trip, relative to its input where that exceeds 1 | 3·√ε: 0.00104 in f32, as for drift |
 //! | numbers that are not finite | none |
 
@@ -13,7 +13,7 @@ use super::{Flow, quantize};
 use crate::Result;
 use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Image};
-use crate::bijector::{Bijector, Health, larger};
+use crate::bijector::{Bijector, Effort, Health, jacobian_condition, larger};
 use serde::Serialize;
 
 /// How near a figure is to its bound.
@@ -109,6 +109,9 @@ impl Strain {
         if let Some(condition) = health.condition {
             figure(condition / bound, format!("condition number {condition:.3e}"));
         }
+        if let Some(condition) = health.jacobian_condition {
+            figure(condition / bound, format!("condition number {condition:.3e} of its Jacobian"));
+        }
         if let Some((smallest, largest)) = health.scales {
             figure(largest / bound, format!("largest scale {largest:.3e}"));
             figure(1.0 / smallest / bound, format!("smallest scale {smallest:.3e}"));
@@ -171,14 +174,27 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
     /// [`Error::Shape`](crate::Error::Shape) for images it cannot take, [`Error::Usage`](crate::Error::Usage) for
     /// labels that do not fit.
     pub fn layer_health(&self, x: Image<E, D>, labels: Option<&[usize]>) -> Result<Vec<LayerHealth>> {
+        self.layer_health_with(x, labels, Effort::THOROUGH)
+    }
+
+    /// The same with more or less work in the condition of those Jacobians that layers do not know themselves.
+    ///
+    /// # Errors
+    /// As [`Flow::layer_health`].
+    pub fn layer_health_with(
+        &self,
+        x: Image<E, D>,
+        labels: Option<&[usize]>,
+        effort: Effort,
+    ) -> Result<Vec<LayerHealth>> {
         x.expect_shape("flow", self.image)?;
         let (mut all, mut x) = (Vec::new(), x);
         for level in &self.levels {
             for (path, layer) in level.chain.layers() {
-                x = examine(format!("layers.{path}"), layer, x, &mut all)?;
+                x = examine(format!("layers.{path}"), layer, x, effort, &mut all)?;
             }
             if let Some(split) = &level.split {
-                let y = examine(format!("layers.{}", split.path), &split.prior, x, &mut all)?;
+                let y = examine(format!("layers.{}", split.path), &split.prior, x, effort, &mut all)?;
                 x = y.channels(0, y.shape().channels / 2)?;
             }
         }
@@ -230,9 +246,13 @@ fn examine<E: Element, D: Device<E>>(
     path: String,
     layer: &dyn Bijector<E, D>,
     x: Image<E, D>,
+    effort: Effort,
     into: &mut Vec<LayerHealth>,
 ) -> Result<Image<E, D>> {
-    let health = layer.health(&x)?;
+    let mut health = layer.health(&x)?;
+    if health.jacobian_condition.is_none() {
+        health.jacobian_condition = jacobian_condition(layer, &x, effort)?;
+    }
     let y = layer.forward(&x)?;
     let back = layer.inverse(&y)?;
     into.push(LayerHealth::new::<E>(path, layer.kind(), health, there_and_back(&x, &y, &back)?));
@@ -271,6 +291,7 @@ mod tests {
         let (bound, none) = (1.0 / f64::from(f32::EPSILON).sqrt(), Health::default());
         let at_their_bounds = [
             strain(Health { condition: Some(bound), ..none }, 0.0, 0),
+            strain(Health { jacobian_condition: Some(bound), ..none }, 0.0, 0),
             strain(Health { scales: Some((1.0, bound)), ..none }, 0.0, 0),
             strain(Health { scales: Some((1.0 / bound, 1.0)), ..none }, 0.0, 0),
             strain(Health { log_scale: Some(bound.ln()), ..none }, 0.0, 0),

@@ -6,10 +6,10 @@ use super::violation::{Judge, Law, Violation};
 use crate::backend::{Device, Element};
 use crate::{Bijector, Image};
 
-/// The relative error of a result that comes from `numbers` others: `8 · ε · √numbers`.
+/// An estimate of the relative error of a result that comes from `numbers` others: `8 · ε · √numbers`.
 ///
-/// Independent roundings add up like a random walk. 8 is for the roundings on the way of each number: through a
-/// layer, its network, and back.
+/// A heuristic, not a bound: independent roundings add up like a random walk (the worst case grows with `numbers` itself),
+/// and 8 is for the roundings on the way of each number: through a layer, its network, and back.
 pub fn rounding<E: Element>(numbers: usize) -> f64 {
     8.0 * E::epsilon().as_f64() * (numbers as f64).sqrt()
 }

@@ -1,9 +1,11 @@
 //! Forward and inverse undo each other, and the shortcuts lead where the long ways do.
 
-use super::condition::Condition;
-use super::tensors::{numbers, with_ladj};
+use super::condition::{Condition, rounding};
+use super::random::normals;
+use super::tensors::{numbers, size, with_ladj, with_numbers};
 use super::violation::{Judge, Law, Violation};
 use crate::backend::{Device, Element};
+use crate::bijector::pulled_back;
 use crate::{Bijector, Image};
 
 /// `f⁻¹(f(x)) = x` and `f(f⁻¹(y)) = y`, within the condition's error.
@@ -25,7 +27,7 @@ pub fn round_trips<E: Element, D: Device<E>>(
 }
 
 /// `forward_and_ladj` and `forward_keeping` give what `forward` and `log_abs_det_jacobian` give; `inverse_of` gives
-/// what `inverse` gives.
+/// what `inverse` gives; what `inverse_pull_back` gives, if anything, is pulled back to what it was given.
 ///
 /// # Errors
 /// A [`Violation`] of it.
@@ -46,7 +48,13 @@ pub fn agrees_with_itself<E: Element, D: Device<E>>(
 
     let inverse = judge.ask(bijector.inverse(&y).and_then(|x| numbers(&x)))?;
     let in_place = judge.ask(bijector.inverse_of(y).and_then(|x| numbers(&x)))?;
-    judge.near("inverse_of", &in_place, &inverse, condition.input_error::<E>())
+    judge.near("inverse_of", &in_place, &inverse, condition.input_error::<E>())?;
+
+    let g = normals(5, 0, x.batch() * x.shape().dims());
+    let Some(w) = judge.ask(with_numbers(x, &g).and_then(|g| bijector.inverse_pull_back(x, g)))? else { return Ok(()) };
+    let back = judge.ask(pulled_back(bijector, x, w).and_then(|g| numbers(&g)))?;
+    let bound = rounding::<E>(condition.numbers) * condition.number() * size(&g);
+    judge.near("what inverse_pull_back gives, pulled back", &back, &g, bound)
 }
 
 /// Two bijectors give the same outputs, ladjs and inverses.

@@ -1,7 +1,7 @@
 //! How far gradients move when what they come from is slightly off.
 //!
 //! A backward-stable computation gives the exact result of slightly wrong numbers. So how far a result may be off
-//! follows from how far it moves when image and parameters do.
+//! is estimated by how far it moves when image and parameters do, along a few random directions.
 
 use super::random::jostle;
 use super::tensors::{Tensors, numbers, parameters, set_parameters, size, with_numbers};

@@ -28,7 +28,7 @@ use crate::backend::kernels::{CouplingForm, CouplingLayout, CouplingMap};
 use crate::backend::{
     Device, Element, Image, ImageShape, Initializer, Parameter, ParameterGradients, Parameters, PerSample,
 };
-use crate::bijector::{Bijector, Cotangent, Health, Kept};
+use crate::bijector::{Bijector, Cotangent, Health, Kept, larger, ones, range, triangular_inverse_pull_back};
 use crate::nets::{Linear, Net, ZeroConv};
 use crate::{Error, Result};
 
@@ -185,13 +185,16 @@ impl<E: Element, D: Device<E>> TopPrior<E, D> {
     pub fn health(&self, x: &Image<E, D>, labels: Option<&[usize]>) -> Result<Health> {
         let form = self.form(x)?;
         if self.is_standard_normal() {
-            return Ok(Health::default());
+            return Ok(Health { jacobian_condition: Some(1.0), ..Default::default() });
         }
         let h = self.moments(x.device(), x.batch(), labels)?.h.to_host()?;
         let gains = |net: Option<&dyn Net<E, D>>| net.map_or(Ok(None), |net| net.gains(x.device()));
         let of_conv = Health { gains: gains(self.conv.as_ref().map(|conv| conv as _))?, ..Default::default() };
         let of_class = Health { gains: gains(self.classes.as_ref().map(|(_, net)| net as _))?, ..Default::default() };
-        Ok(Health { log_scale: form.largest_log_scale(&h), ..of_conv.and(of_class) })
+        // The Jacobian is diagonal.
+        let ratio = |h| range(form.log_scales(h)).map(|(low, high)| (high - low).exp());
+        let jacobian_condition = h.chunks_exact(2 * self.shape.dims()).filter_map(ratio).reduce(larger);
+        Ok(Health { log_scale: form.largest_log_scale(&h), jacobian_condition, ..of_conv.and(of_class) })
     }
 
     /// Called after parameters change and before anything else is.
@@ -297,6 +300,10 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for LabelledTop<E, D> {
         grads: &mut ParameterGradients<E, D>,
     ) -> Result<(Image<E, D>, Image<E, D>)> {
         self.prior.pull_back_given(y, self.labels.as_deref(), cotangent, grads)
+    }
+
+    fn inverse_pull_back(&self, x: &Image<E, D>, g: Image<E, D>) -> Result<Option<Image<E, D>>> {
+        triangular_inverse_pull_back(self, x, &g, ones(x, x.shape())?).map(Some)
     }
 
     fn health(&self, x: &Image<E, D>) -> Result<Health> {

@@ -4,6 +4,7 @@ use super::DataName;
 use super::evaluate::expect_images;
 use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Image};
+use crate::bijector::Effort;
 use crate::data::Images;
 use crate::flow::{
     Dequantize, Flow, LayerHealth, Model, Registry, RoundTrip, Verdict, default_drift_bound, dequantize,
@@ -68,7 +69,8 @@ pub fn inspect<D: Device<f32> + Device<f64>>(
     }
     let labels = some_labels(&single.flow, images);
     let layers = single.flow.layer_health(midpoints(&single.flow, device, images)?, labels.as_deref())?;
-    let far = single.flow.layer_health(far_out(&single.flow, device, images)?, labels.as_deref())?;
+    let far = far_out(&single.flow, device, images)?;
+    let far = single.flow.layer_health_with(far, labels.as_deref(), Effort::NONE)?;
     let (in_f32, in_f64) = (
         probes(&single.flow, device, images, labels.as_deref())?,
         probes(&double.flow, device, images, labels.as_deref())?,

@@ -71,6 +71,9 @@ pub struct HealthRecord {
     /// The largest condition number of any W; none without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<f64>,
+    /// The largest condition number of any layer's Jacobian, for couplings a brief estimate from below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jacobian_condition: Option<f64>,
     /// The smallest and the largest scale of any actnorm; none without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scales: Option<(f64, f64)>,
@@ -95,6 +98,7 @@ impl HealthRecord {
             strain: worst.strain.ratio,
             cause: worst.strain.cause,
             condition: health.condition.filter(finite),
+            jacobian_condition: health.jacobian_condition.filter(finite),
             scales: health.scales.filter(|(smallest, largest)| smallest.is_finite() && largest.is_finite()),
             log_scale: health.log_scale.filter(finite),
             round_trip: layers.iter().fold(0.0, |worst, layer| larger(layer.round_trip, worst)),

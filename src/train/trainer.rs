@@ -12,6 +12,7 @@ use super::{
 };
 use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Initializer, ParameterGradients, Parameters};
+use crate::bijector::Effort;
 use crate::data::{DataSet, Images};
 use crate::flow::spec::{Length, Memory, Recipe};
 use crate::flow::{
@@ -419,7 +420,8 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         for start in (0..count).step_by(EXAMINED) {
             let range = start..(start + EXAMINED).min(count);
             let (x, labels) = (self.flow.images(&self.device, batch, &range)?, self.flow.labels(batch, &range));
-            worst = LayerHealth::worst(worst.into_iter().chain(self.flow.layer_health(x, labels)?));
+            worst =
+                LayerHealth::worst(worst.into_iter().chain(self.flow.layer_health_with(x, labels, Effort::BRIEF)?));
         }
         Ok(worst)
     }
@@ -511,7 +513,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
     fn examine(&mut self, metrics: &mut Metrics, watch: &mut dyn FnMut(Event)) -> Result<()> {
         let images = self.data.train.select(0..EXAMINED.min(self.data.train.len()))?;
         let (x, labels) = (midpoints(&self.flow, &self.device, &images)?, some_labels(&self.flow, &images));
-        let layers = self.flow.layer_health(x, labels.as_deref())?;
+        let layers = self.flow.layer_health_with(x, labels.as_deref(), Effort::BRIEF)?;
         let Some(record) = HealthRecord::of(self.step, self.epoch(), &layers) else { return Ok(()) };
         if let Some(layer) = layers.iter().find(|layer| layer.path == record.layer && layer.strain.ratio > 1.0) {
             watch(Event::Strained { step: self.step, layer });

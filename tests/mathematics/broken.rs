@@ -29,6 +29,8 @@ enum Flaw {
     Kept(f64),
     /// `forward_and_ladj` is off by this.
     Shortcut(f64),
+    /// The pull-back of the inverse, times this.
+    InversePullBack(f64),
     /// The output is off by this, and the inverse does not know.
     Shifts(f64),
     /// All images become one.
@@ -146,6 +148,11 @@ impl Bijector<f64, Cpu> for Spoiled {
         mapped(&g, |_, g| factor * g)
     }
 
+    fn inverse_pull_back(&self, x: &Image<f64, Cpu>, g: Image<f64, Cpu>) -> Result<Option<Image<f64, Cpu>>> {
+        let Flaw::InversePullBack(factor) = self.flaw else { return Ok(None) };
+        self.right.inverse_pull_back(x, g)?.map(|g| mapped(&g, |_, g| factor * g)).transpose()
+    }
+
     fn prepare(&mut self, device: &Cpu) -> Result<()> {
         self.right.prepare(device)
     }
@@ -178,8 +185,10 @@ fn offends(flaw: Flaw, law: Law) {
 
 #[test]
 fn without_a_flaw_no_law_is_broken() {
-    for mut right in spoiled(Flaw::Ladj(1.0)) {
-        laws::hold(&mut right, &images()).unwrap();
+    for flaw in [Flaw::Ladj(1.0), Flaw::InversePullBack(1.0)] {
+        for mut right in spoiled(flaw) {
+            laws::hold(&mut right, &images()).unwrap();
+        }
     }
 }
 
@@ -254,6 +263,11 @@ fn an_image_that_leaks_into_the_next() {
 #[test]
 fn a_shortcut_that_leads_elsewhere() {
     offends(Flaw::Shortcut(1e-10), Law::Itself);
+}
+
+#[test]
+fn a_pull_back_of_the_inverse_that_is_none() {
+    offends(Flaw::InversePullBack(1.0 + 1e-10), Law::Itself);
 }
 
 #[test]

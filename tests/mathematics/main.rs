@@ -8,6 +8,7 @@ mod density;
 mod flows;
 mod gradient;
 mod initialization;
+mod jacobian;
 mod latents;
 mod laws;
 mod parity;

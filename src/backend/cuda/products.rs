@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 static ROUNDED: AtomicBool = AtomicBool::new(false);
 
 /// Lets the products within coupling networks round their factors to TF32's 10 bits (and add in f32) from now on, which
-/// tensor cores are many times faster at. The flow's own layers stay exact: an inverse would not survive it.
+/// tensor cores are many times faster at. The flow's own layers stay in full f32: an inverse would not survive it.
 pub fn use_tf32(on: bool) {
     ROUNDED.store(on, Relaxed);
 }

@@ -105,11 +105,22 @@ impl CouplingForm {
 
     /// The largest `|ln scale|` that the network's output `h` gives an element, in f64; none where there is no scale.
     pub fn largest_log_scale<E: Element>(&self, h: &[E]) -> Option<f64> {
-        let (channels, changed) = (2 * self.changed(), self.changed());
-        let is_b = |i: usize| match self.layout {
+        if self.map == CouplingMap::Additive {
+            return None;
+        }
+        self.log_scales(h).map(f64::abs).reduce(|a, b| if a.is_nan() || a > b { a } else { b })
+    }
+
+    /// Whether an element of the network's output is a `b`.
+    fn is_b(&self, i: usize) -> bool {
+        match self.layout {
             CouplingLayout::Interleaved => i % 2 == 1,
-            CouplingLayout::Halves => i % channels >= changed,
-        };
+            CouplingLayout::Halves => i % (2 * self.changed()) >= self.changed(),
+        }
+    }
+
+    /// The ln scale of every element, in f64, from the network's output.
+    pub(crate) fn log_scales<E: Element>(&self, h: &[E]) -> impl Iterator<Item = f64> {
         let log_scale = |b: f64| match self.map {
             CouplingMap::Additive => 0.0,
             CouplingMap::Sigmoid => (b + 2.0).min(0.0) - (-(b + 2.0).abs()).exp().ln_1p(),
@@ -117,11 +128,7 @@ impl CouplingForm {
             CouplingMap::ClampedTanh { bound } => bound * (b / bound).tanh(),
             CouplingMap::Standardize => -b,
         };
-        if self.map == CouplingMap::Additive {
-            return None;
-        }
-        let b = h.iter().enumerate().filter(|(i, _)| is_b(*i)).map(|(_, b)| b.as_f64());
-        b.map(|b| log_scale(b).abs()).reduce(|a, b| if a.is_nan() || a > b { a } else { b })
+        h.iter().enumerate().filter(|(i, _)| self.is_b(*i)).map(move |(_, b)| log_scale(b.as_f64()))
     }
 }
 
