@@ -378,7 +378,9 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
     }
 
     fn kept(&self, input: ImageShape) -> usize {
-        input.pixels() * (self.channels + self.net.channels().1 + self.net.kept_channels())
+        let (all, moved) = (input.dims(), input.dims() / 2);
+        let at = if self.in_place(input).is_some() { all } else { moved };
+        at + moved * self.by.numbers() + input.pixels() * self.net.kept_channels()
     }
 
     /// The network's, output and gradient, half of each for the network's input, and the network's output, kept twice,

@@ -44,8 +44,8 @@ pub fn registry<E: Element, D: Device<E>>() -> Vec<Registered<E, D>> {
         entry("AffineCoupling, clamped tanh", 1, 2, |init, shape, _| affine(init, shape.channels, ClampedTanh { bound: 0.8 }, true, true)),
         entry("AffineCoupling, no edge channel", 1, 2, |init, shape, _| affine(init, shape.channels, Sigmoid, false, true)),
         entry("AffineCoupling, biases", 1, 2, |init, shape, _| affine(init, shape.channels, Exp, true, false)),
-        entry("AdditiveCoupling, checkerboard", 2, 1, |init, shape, _| masked(init, shape, Mask::Checkerboard(Parity::Even), 1, |c, mask, net| Coupling::additive_masked(c, mask, net))),
-        entry("AffineCoupling, checkerboard", 2, 1, |init, shape, _| masked(init, shape, Mask::Checkerboard(Parity::Odd), 2, |c, mask, net| Coupling::affine_masked(c, mask, Sigmoid, net))),
+        entry("AdditiveCoupling, checkerboard", 2, 1, |init, shape, _| masked(init, shape, Mask::Checkerboard(Parity::Odd), 1, |c, mask, net| Coupling::additive_masked(c, mask, net))),
+        entry("AffineCoupling, checkerboard", 2, 1, |init, shape, _| masked(init, shape, Mask::Checkerboard(Parity::Even), 2, |c, mask, net| Coupling::affine_masked(c, mask, Sigmoid, net))),
         entry("SplineCoupling", 1, 2, |init, shape, _| transforming(init, shape, Mask::Halves, spline(5))),
         entry("SplineCoupling, checkerboard", 2, 1, |init, shape, _| transforming(init, shape, Mask::Checkerboard(Parity::Even), spline(3))),
         entry("MixtureCoupling", 1, 2, |init, shape, _| transforming(init, shape, Mask::Halves, mixture(3))),
@@ -106,8 +106,10 @@ fn masked<E: Element, D: Device<E>>(
     numbers: usize,
     coupling: impl FnOnce(usize, Mask, Box<dyn Net<E, D>>) -> Result<Coupling<E, D>>,
 ) -> Result<Box<dyn Bijector<E, D>>> {
-    let net = net(init, mask.network("a coupling", shape.channels, numbers)?, true, true)?;
-    Ok(Box::new(coupling(shape.channels, mask, net)?))
+    // With biases, and gains that random parameters do not blow up: numbers of a few units, as trained networks give.
+    let (channels, width) = (mask.network("a coupling", shape.channels, numbers)?, 3 + shape.channels % 3);
+    let options = ConvNetOptions { width, edge_channel: true, inner_actnorm: false, log_scale_factor: 1.0 };
+    Ok(Box::new(coupling(shape.channels, mask, Box::new(ConvNet::new(init, channels, options)?))?))
 }
 
 fn transforming<E: Element, D: Device<E>>(
