@@ -216,6 +216,7 @@ impl Place<'_> {
     fn explain(&self, error: Error) -> Error {
         let Error::Shape { layer, expected, found } = error else { return error };
         let help = match layer.as_str() {
+            _ if expected.ends_with("checkerboard") => Some("pad or crop the images, or use `mask: Halves` here"),
             "Squeeze" => Some("an image must divide by 2 once for every Squeeze: pad it, crop it or use fewer levels"),
             "AdditiveCoupling" | "AffineCoupling" | "Split" => {
                 Some("put a Squeeze() before it, to have 4 times the channels")

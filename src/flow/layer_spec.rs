@@ -150,8 +150,8 @@ coupling_options! {
 coupling_options! {
     /// Options of [`LayerSpec::SplineCoupling`].
     SplineCoupling {
-        /// Bins of each spline, at most 64. Default 8.
-        #[serde(deserialize_with = "bounds::parts")]
+        /// Bins of each spline, at most 32. Default 8.
+        #[serde(deserialize_with = "bounds::spline_bins")]
         bins: usize = 8,
         /// Elements beyond it, either way, stay as they are. Default 3: three standard deviations after an actnorm.
         #[serde(deserialize_with = "bounds::positive")]

@@ -39,6 +39,9 @@ use super::{ElementWise, sigmoid, softplus};
 /// The least share of a bin, and the least slope at a knot.
 const LEAST: f64 = 1e-3;
 
+/// c: what makes a number of 0 a slope of 1, ln(e^0.999 − 1).
+const SLOPE_OFFSET: f64 = 0.539_742_417_236_952;
+
 /// A spline's form.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spline {
@@ -46,6 +49,28 @@ pub struct Spline {
     pub bins: usize,
     /// B: elements beyond it stay as they are.
     pub bound: f64,
+}
+
+/// A softmax of K numbers, without memory of the heap.
+struct Shares {
+    bins: usize,
+    values: [f64; Spline::MOST_BINS],
+}
+
+impl Shares {
+    fn of(numbers: &[f64]) -> Self {
+        let mut shares = Self { bins: numbers.len(), values: [0.0; Spline::MOST_BINS] };
+        let most = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let values = &mut shares.values[..numbers.len()];
+        values.iter_mut().zip(numbers).for_each(|(value, a)| *value = (a - most).exp());
+        let sum: f64 = values.iter().sum();
+        values.iter_mut().for_each(|value| *value /= sum);
+        shares
+    }
+
+    fn shares(&self) -> &[f64] {
+        &self.values[..self.bins]
+    }
 }
 
 /// The bin of an element.
@@ -74,26 +99,19 @@ struct Parts {
 
 impl Spline {
     /// More bins than anyone has use for.
-    pub const MOST_BINS: usize = 64;
-
-    /// c: what makes a number of 0 a slope of 1.
-    fn slope_offset() -> f64 {
-        (1.0 - LEAST).exp_m1().ln()
-    }
+    pub const MOST_BINS: usize = 32;
 
     /// The slope at a knot, of `0..=bins`.
     fn slope(&self, knot: usize, h: &[f64]) -> f64 {
         match knot.checked_sub(1).filter(|_| knot < self.bins) {
-            Some(within) => LEAST + softplus(h[2 * self.bins + within] + Self::slope_offset()),
+            Some(within) => LEAST + softplus(h[2 * self.bins + within] + SLOPE_OFFSET),
             None => 1.0,
         }
     }
 
-    /// The shares of K bins by a softmax of their numbers.
-    fn shares<'a>(&self, numbers: &'a [f64]) -> impl Iterator<Item = f64> + 'a + use<'a> {
-        let most = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let sum: f64 = numbers.iter().map(|a| (a - most).exp()).sum();
-        numbers.iter().map(move |a| (a - most).exp() / sum)
+    /// The widths' and the heights' shares.
+    fn shares(&self, h: &[f64]) -> [Shares; 2] {
+        [Shares::of(&h[..self.bins]), Shares::of(&h[self.bins..2 * self.bins])]
     }
 
     /// The size of a bin of this share.
@@ -102,9 +120,8 @@ impl Spline {
     }
 
     /// The bin that holds `at`, in x if `along` is 0 and in y if it is 1.
-    fn bin(&self, at: f64, along: usize, h: &[f64]) -> Bin {
-        let (widths, heights) = h.split_at(self.bins);
-        let sizes = self.shares(widths).zip(self.shares(&heights[..self.bins]));
+    fn bin(&self, at: f64, along: usize, [widths, heights]: &[Shares; 2], h: &[f64]) -> Bin {
+        let sizes = widths.shares().iter().copied().zip(heights.shares().iter().copied());
         let mut bin = Bin { k: 0, left: -self.bound, below: -self.bound, width: 0.0, height: 0.0, slopes: [1.0; 2] };
         for (k, (width, height)) in sizes.enumerate() {
             (bin.k, bin.width, bin.height) = (k, self.size(width), self.size(height));
@@ -146,7 +163,7 @@ impl ElementWise for Spline {
         if self.is_outside(x) {
             return (x, 0.0);
         }
-        let bin = self.bin(x, 0, h);
+        let bin = self.bin(x, 0, &self.shares(h), h);
         let parts = bin.parts((x - bin.left) / bin.width);
         let y = bin.below + bin.height * parts.numerator / parts.denominator;
         (y, 2.0 * parts.ratio.ln() + parts.slope.ln() - 2.0 * parts.denominator.ln())
@@ -156,7 +173,7 @@ impl ElementWise for Spline {
         if self.is_outside(y) {
             return y;
         }
-        let bin = self.bin(y, 1, h);
+        let bin = self.bin(y, 1, &self.shares(h), h);
         let (above, ratio, [d0, d1]) = (y - bin.below, bin.height / bin.width, bin.slopes);
         let curved = above * (d1 + d0 - 2.0 * ratio);
         let (a, b, c) = (bin.height * (ratio - d0) + curved, bin.height * d0 - curved, -ratio * above);
@@ -168,7 +185,8 @@ impl ElementWise for Spline {
         if self.is_outside(x) {
             return g;
         }
-        let bin = self.bin(x, 0, h);
+        let shares = self.shares(h);
+        let bin = self.bin(x, 0, &shares, h);
         let xi = (x - bin.left) / bin.width;
         let [d0, d1] = bin.slopes;
         let Parts { ratio, between: t, numerator: n, denominator: d, slope: m } = bin.parts(xi);
@@ -185,14 +203,13 @@ impl ElementWise for Spline {
         let g_left = -g_xi / bin.width;
         let g_width = -(g_xi * xi + g_ratio * ratio) / bin.width;
         let g_height = g * n / d + g_ratio / bin.width;
-        let (widths, heights) = h.split_at(self.bins);
         let (d_widths, rest) = d_h.split_at_mut(self.bins);
         let (d_heights, d_slopes) = rest.split_at_mut(self.bins);
-        self.pull_back_sizes(widths, bin.k, (g_left, g_width), d_widths);
-        self.pull_back_sizes(&heights[..self.bins], bin.k, (g, g_height), d_heights);
+        self.pull_back_sizes(&shares[0], bin.k, (g_left, g_width), d_widths);
+        self.pull_back_sizes(&shares[1], bin.k, (g, g_height), d_heights);
         for (knot, g_slope) in [(bin.k, by(2)), (bin.k + 1, by(3))] {
             if knot > 0 && knot < self.bins {
-                d_slopes[knot - 1] += g_slope * sigmoid(h[2 * self.bins + knot - 1] + Self::slope_offset());
+                d_slopes[knot - 1] += g_slope * sigmoid(h[2 * self.bins + knot - 1] + SLOPE_OFFSET);
             }
         }
         g_xi / bin.width
@@ -202,15 +219,15 @@ impl ElementWise for Spline {
 impl Spline {
     /// From the gradients with respect to the first edge and the size of bin `k`, those with respect to the numbers of the
     /// softmax: the edge is the sum of the sizes before.
-    fn pull_back_sizes(&self, numbers: &[f64], k: usize, (g_edge, g_size): (f64, f64), d_numbers: &mut [f64]) {
+    fn pull_back_sizes(&self, shares: &Shares, k: usize, (g_edge, g_size): (f64, f64), d_numbers: &mut [f64]) {
         let factor = 2.0 * self.bound * (1.0 - LEAST * self.bins as f64);
         let of_share = |i: usize| match i.cmp(&k) {
             std::cmp::Ordering::Less => factor * g_edge,
             std::cmp::Ordering::Equal => factor * g_size,
             std::cmp::Ordering::Greater => 0.0,
         };
-        let mean: f64 = self.shares(numbers).enumerate().take(k + 1).map(|(i, share)| share * of_share(i)).sum();
-        for (i, (share, d)) in self.shares(numbers).zip(d_numbers).enumerate() {
+        let mean: f64 = shares.shares().iter().enumerate().take(k + 1).map(|(i, share)| share * of_share(i)).sum();
+        for (i, (share, d)) in shares.shares().iter().zip(d_numbers).enumerate() {
             *d += share * (of_share(i) - mean);
         }
     }
