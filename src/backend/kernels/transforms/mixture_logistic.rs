@@ -203,8 +203,8 @@ impl ElementWise for MixtureLogistic {
             d_h[2 * k + i] -= g_z * z + g_ladj * of_density;
             g_x += g_z * rate;
         }
-        for i in 0..k {
-            d_h[i] -= mixture.component(i).0.exp() * g_weights;
+        for (i, d_logit) in d_h[..k].iter_mut().enumerate() {
+            *d_logit -= mixture.component(i).0.exp() * g_weights;
         }
         d_h[3 * k] += g_u * at.logit() + g_ladj;
         d_h[3 * k + 1] += g;
