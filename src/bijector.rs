@@ -207,6 +207,29 @@ pub trait Bijector<E: Element, D: Device<E>>: Parameters<E, D> + Send + Sync {
         Ok(None)
     }
 
+    /// [`Bijector::forward_and_ladj`] on the way up of a pass whose activations are rebuilt by inverting, keeping what is
+    /// too dear to rebuild. By default that is nothing.
+    fn forward_sparing(&self, x: Image<E, D>) -> Result<(Image<E, D>, PerSample<D>, Kept<E, D>)> {
+        let (y, ladj) = self.forward_and_ladj(x)?;
+        Ok((y, ladj, Kept::images([])))
+    }
+
+    /// [`Bijector::pull_back`], with what [`Bijector::forward_sparing`] kept.
+    fn pull_back_spared(
+        &self,
+        y: Image<E, D>,
+        _kept: Kept<E, D>,
+        cotangent: Cotangent<E, D>,
+        grads: &mut ParameterGradients<E, D>,
+    ) -> Result<(Image<E, D>, Image<E, D>)> {
+        self.pull_back(y, cotangent, grads)
+    }
+
+    /// Elements of all that [`Bijector::forward_sparing`] keeps of one image.
+    fn spared(&self, _input: ImageShape) -> usize {
+        0
+    }
+
     /// How near it is to where its inverse loses digits: figures of its parameters and, where they depend on them, of
     /// the images `x` that reach it. None by default; whoever asks measures the round trip beside it.
     fn health(&self, _x: &Image<E, D>) -> Result<Health> {

@@ -31,8 +31,8 @@ pub use shards::{Shards, set_workers, workers};
 
 use dfdx::tensor::Storage;
 use kernels::{
-    ChannelKernel, ConvolutionKernel, CouplingKernel, DensityKernel, MatrixKernel, MemoryKernel, NetworkKernel,
-    OptimizerKernel, PixelKernel, ProductKernel, SqueezeKernel,
+    ChannelKernel, CheckerboardKernel, ConvolutionKernel, CouplingKernel, DensityKernel, MatrixKernel, MemoryKernel,
+    NetworkKernel, OptimizerKernel, PixelKernel, ProductKernel, SqueezeKernel, TransformKernel,
 };
 
 /// The numbers a flow computes with: `f32`, or `f64` where the mathematics is to be checked.
@@ -109,6 +109,8 @@ pub trait Device<E: Element>:
     + ConvolutionKernel<E>
     + NetworkKernel<E>
     + CouplingKernel<E>
+    + TransformKernel<E>
+    + CheckerboardKernel<E>
     + DensityKernel<E>
     + MatrixKernel<E>
     + PixelKernel<E>

@@ -195,6 +195,38 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Chain<E, D> {
         Ok(cotangent.image)
     }
 
+    fn forward_sparing(&self, mut x: Image<E, D>) -> Result<(Image<E, D>, PerSample<D>, Kept<E, D>)> {
+        let mut total = PerSample::zeros(x.device(), x.batch());
+        let mut kept = Kept::images([]);
+        for (_, layer) in &self.layers {
+            let (y, ladj, part) = layer.forward_sparing(x)?;
+            total.add_assign(&ladj)?;
+            kept.parts.push(part);
+            x = y;
+        }
+        Ok((x, total, kept))
+    }
+
+    fn pull_back_spared(
+        &self,
+        mut y: Image<E, D>,
+        mut kept: Kept<E, D>,
+        mut cotangent: Cotangent<E, D>,
+        grads: &mut ParameterGradients<E, D>,
+    ) -> Result<(Image<E, D>, Image<E, D>)> {
+        for (_, layer) in self.layers.iter().rev() {
+            let ladj = cotangent.shared_ladj();
+            let (x, g) = layer.pull_back_spared(y, kept.pop_part()?, cotangent, grads)?;
+            cotangent = Cotangent::with_ladj_of(g, ladj);
+            y = x;
+        }
+        Ok((y, cotangent.image))
+    }
+
+    fn spared(&self, input: ImageShape) -> usize {
+        self.over_shapes(input, |layer, shape| layer.spared(shape)).iter().sum()
+    }
+
     fn health(&self, x: &Image<E, D>) -> Result<Health> {
         let (mut health, mut x) = (Health::default(), x.copied()?);
         for (_, layer) in &self.layers {

@@ -1,15 +1,23 @@
-//! Affine and additive coupling: one half of the channels moves the other (Glow, § 3.3; NICE; RealNVP).
+//! Couplings: some elements of an image move the others (NICE; RealNVP; Glow, § 3.3).
 //!
 //! ```text
-//! x1, x2 = first and second half of the channels
+//! x1, x2 = the elements that stay, and those that move         by the mask
 //! y1 = x1
-//! y2 = (x2 + shift) · scale          shift, scale from h = net(x1)
-//! ladj = Σ ln scale
+//! y2 = transform(x2; h),   h = net(x1)                         element by element, with numbers of its own for each
+//! ladj = Σ ln slope
 //! ```
 //!
-//! For the affine coupling shift is `h[.., 0::2]` and scale follows from `b = h[.., 1::2]` by the [`ScaleMap`]; for the
-//! additive one scale is 1 and shift is h. Since `y1 = x1`, the network can be run again from the output: pulling back
-//! costs one forward and one backward pass of it, and keeps nothing.
+//! A coupling is a [`Mask`], a transform and a network:
+//!
+//! | transform | numbers an element | y2 |
+//! |---|---|---|
+//! | additive | 1 | `x2 + h` |
+//! | affine | 2 | `(x2 + a) · scale`, a and b interleaved in h; scale from b by the [`ScaleMap`] |
+//! | [`Spline`] | 3·bins − 1 | a monotone rational-quadratic spline |
+//! | [`MixtureLogistic`] | 3·components + 2 | the logit of a mixture's distribution function, then an affine map |
+//!
+//! Since `y1 = x1`, the network can be run again from the output: pulling back costs one forward and one backward pass of
+//! it, and keeps nothing. Only where the transform's inverse is dear, the elements that moved are kept as they were.
 //!
 //! ```
 //! use flowstone::{Bijector, Image, ImageShape, backend::{Cpu, Initializer}};
@@ -27,19 +35,40 @@
 //! # }
 //! ```
 
+use super::Mask;
 use crate::backend::kernels::{CouplingForm, CouplingLayout, CouplingMap};
 use crate::backend::{Device, Element, Image, ImageShape, Parameter, ParameterGradients, Parameters, PerSample};
 use crate::bijector::{Bijector, Cotangent, Health, Kept, ones, triangular_inverse_pull_back};
 use crate::nets::Net;
 use crate::{Error, Result};
 
-pub use crate::backend::kernels::ScaleMap;
+pub use crate::backend::kernels::{MixtureLogistic, ScaleMap, Spline, Transform};
 
-/// Half of the channels moves the other half.
+/// What moves an element: an affine map, or one that is not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Move {
+    /// With fused kernels, which on halves work in place.
+    Affine(CouplingMap),
+    Other(Transform),
+}
+
+impl Move {
+    /// How many numbers it wants for an element.
+    fn numbers(self) -> usize {
+        match self {
+            Self::Affine(CouplingMap::Additive) => 1,
+            Self::Affine(_) => 2,
+            Self::Other(transform) => transform.numbers(),
+        }
+    }
+}
+
+/// Some elements move the others.
 pub struct Coupling<E: Element, D: Device<E>> {
     kind: &'static str,
     channels: usize,
-    map: CouplingMap,
+    mask: Mask,
+    by: Move,
     net: Box<dyn Net<E, D>>,
 }
 
@@ -49,7 +78,7 @@ impl<E: Element, D: Device<E>> Coupling<E, D> {
     /// # Errors
     /// [`Error::Shape`] if the number of channels is odd or does not fit the network.
     pub fn affine(channels: usize, scale: ScaleMap, net: Box<dyn Net<E, D>>) -> Result<Self> {
-        Self::new("AffineCoupling", channels, scale.into(), net)
+        Self::affine_masked(channels, Mask::Halves, scale, net)
     }
 
     /// `y2 = x2 + shift`; the network has `channels / 2` inputs and outputs.
@@ -57,12 +86,41 @@ impl<E: Element, D: Device<E>> Coupling<E, D> {
     /// # Errors
     /// As [`Coupling::affine`].
     pub fn additive(channels: usize, net: Box<dyn Net<E, D>>) -> Result<Self> {
-        Self::new("AdditiveCoupling", channels, CouplingMap::Additive, net)
+        Self::additive_masked(channels, Mask::Halves, net)
     }
 
-    pub(crate) fn new(kind: &'static str, channels: usize, map: CouplingMap, net: Box<dyn Net<E, D>>) -> Result<Self> {
-        let half = even_half(kind, channels)?;
-        let expected = (half, if map == CouplingMap::Additive { half } else { channels });
+    /// [`Coupling::affine`] under a mask, which says how many channels the network has: see [`Mask::network`].
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the number of channels does not fit the mask or the network.
+    pub fn affine_masked(channels: usize, mask: Mask, scale: ScaleMap, net: Box<dyn Net<E, D>>) -> Result<Self> {
+        Self::new("AffineCoupling", channels, mask, Move::Affine(scale.into()), net)
+    }
+
+    /// [`Coupling::additive`] under a mask.
+    ///
+    /// # Errors
+    /// As [`Coupling::affine_masked`].
+    pub fn additive_masked(channels: usize, mask: Mask, net: Box<dyn Net<E, D>>) -> Result<Self> {
+        Self::new("AdditiveCoupling", channels, mask, Move::Affine(CouplingMap::Additive), net)
+    }
+
+    /// `y2 = transform(x2; h)`.
+    ///
+    /// # Errors
+    /// As [`Coupling::affine_masked`].
+    pub fn transforming(channels: usize, mask: Mask, transform: Transform, net: Box<dyn Net<E, D>>) -> Result<Self> {
+        Self::new(transform.coupling_kind(), channels, mask, Move::Other(transform), net)
+    }
+
+    pub(crate) fn new(
+        kind: &'static str,
+        channels: usize,
+        mask: Mask,
+        by: Move,
+        net: Box<dyn Net<E, D>>,
+    ) -> Result<Self> {
+        let expected = mask.network(kind, channels, by.numbers())?;
         if net.channels() != expected {
             return Err(Error::Shape {
                 layer: kind.into(),
@@ -70,34 +128,91 @@ impl<E: Element, D: Device<E>> Coupling<E, D> {
                 found: format!("one from {} to {}", net.channels().0, net.channels().1),
             });
         }
-        Ok(Self { kind, channels, map, net })
+        Ok(Self { kind, channels, mask, by, net })
     }
 
-    fn half(&self) -> usize {
-        self.channels / 2
+    /// Where affine maps work in place, on the image itself: half of the channels is a run in every pixel.
+    fn in_place(&self, shape: ImageShape) -> Option<CouplingForm> {
+        match (self.mask, self.by) {
+            (Mask::Halves, Move::Affine(map)) => Some(affine_form(shape, self.channels / 2, map)),
+            _ => None,
+        }
     }
 
-    fn form(&self, shape: ImageShape) -> Result<CouplingForm> {
-        super::expect_channels(self.kind, shape, self.channels)?;
-        Ok(CouplingForm { shape, start: self.half(), map: self.map, layout: CouplingLayout::Interleaved })
+    /// The network's numbers for the elements that move, from those that stay.
+    fn numbers(&self, x: &Image<E, D>) -> Result<Image<E, D>> {
+        self.mask.numbers(self.net.forward(&self.mask.condition(x)?)?)
     }
 
-    /// The gradient through the element-wise half and the network, from the output.
+    /// The same, and what the network's gradient needs.
+    fn numbers_keeping(&self, x: &Image<E, D>) -> Result<(Image<E, D>, Kept<E, D>)> {
+        let (h, kept) = self.net.forward_keeping(&self.mask.condition(x)?)?;
+        Ok((self.mask.numbers(h)?, kept))
+    }
+
+    /// Moves elements that were taken out, and adds Σ ln slope per image.
+    fn apply(&self, moved: &mut Image<E, D>, numbers: &Image<E, D>, ladj: &mut PerSample<D>) -> Result<()> {
+        let (device, h) = (moved.device().clone(), numbers.data());
+        match self.by {
+            Move::Affine(map) => {
+                device.couple(affine_form(moved.shape(), 0, map), moved.data_mut(), h, ladj.data_mut()?)
+            }
+            Move::Other(transform) => device.transform(transform, moved.data_mut(), h, ladj.data_mut()?),
+        }
+    }
+
+    /// Moves elements back that were taken out.
+    fn undo(&self, moved: &mut Image<E, D>, numbers: &Image<E, D>) -> Result<()> {
+        let (device, h) = (moved.device().clone(), numbers.data());
+        match self.by {
+            Move::Affine(map) => device.uncouple(affine_form(moved.shape(), 0, map), moved.data_mut(), h),
+            Move::Other(transform) => device.untransform(transform, moved.data_mut(), h),
+        }
+    }
+
+    /// The gradient through the transform and the network. Affine maps take theirs at their output, others at their input:
+    /// `at` is the whole image where they work in place, else the elements that move.
     fn gradient(
         &self,
-        y: &Image<E, D>,
-        (h, kept): (&Image<E, D>, Kept<E, D>),
+        at: &Image<E, D>,
+        (numbers, kept): (&Image<E, D>, Kept<E, D>),
         cotangent: Cotangent<E, D>,
         grads: &mut ParameterGradients<E, D>,
     ) -> Result<Image<E, D>> {
-        let (form, device) = (self.form(y.shape())?, y.device());
-        let g_ladj = cotangent.shared_ladj();
+        let (device, h, g_ladj) = (at.device(), numbers.data(), cotangent.shared_ladj());
         let mut g = cotangent.image;
-        let mut d_h = Image::zeros(device, h.batch(), h.shape())?;
-        device.couple_gradient(form, y.data(), g.data_mut(), g_ladj.data(), h.data(), d_h.data_mut())?;
-        g.add_channels(0, &self.net.pull_back(kept, d_h, grads)?)?;
+        let mut d_numbers = Image::zeros(device, numbers.batch(), numbers.shape())?;
+        let d_h = d_numbers.data_mut();
+        if let Some(form) = self.in_place(g.shape()) {
+            device.couple_gradient(form, at.data(), g.data_mut(), g_ladj.data(), h, d_h)?;
+        } else {
+            let mut g_moved = self.mask.take(&g)?;
+            let by_output = g_moved.data_mut();
+            match self.by {
+                Move::Affine(map) => {
+                    let form = affine_form(at.shape(), 0, map);
+                    device.couple_gradient(form, at.data(), by_output, g_ladj.data(), h, d_h)?;
+                }
+                Move::Other(transform) => {
+                    device.transform_gradient(transform, at.data(), by_output, g_ladj.data(), h, d_h)?;
+                }
+            }
+            self.mask.put(&mut g, &g_moved)?;
+        }
+        let d_h = self.mask.numbers_gradient(d_numbers)?;
+        self.mask.add_condition_gradient(&mut g, self.net.pull_back(kept, d_h, grads)?)?;
         Ok(g)
     }
+
+    /// Whether elements that moved are kept as they were, since to move them back is dear.
+    fn keeps(&self) -> bool {
+        matches!(self.by, Move::Other(transform) if transform.inverse_is_dear())
+    }
+}
+
+/// An affine map of the channels from `start` on, with the network's channels as couplings have them.
+fn affine_form(shape: ImageShape, start: usize, map: CouplingMap) -> CouplingForm {
+    CouplingForm { shape, start, map, layout: CouplingLayout::Interleaved }
 }
 
 /// Half of an even number of channels.
@@ -128,7 +243,9 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
     }
 
     fn output_shape(&self, input: ImageShape) -> Result<ImageShape> {
-        super::expect_channels(self.kind, input, self.channels)
+        super::expect_channels(self.kind, input, self.channels)?;
+        self.mask.moved(self.kind, input)?;
+        Ok(input)
     }
 
     fn forward(&self, x: &Image<E, D>) -> Result<Image<E, D>> {
@@ -140,9 +257,15 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
     }
 
     fn inverse_of(&self, mut y: Image<E, D>) -> Result<Image<E, D>> {
-        let form = self.form(y.shape())?;
-        let h = self.net.forward(&y.channels(0, self.half())?)?;
-        y.device().clone().uncouple(form, y.data_mut(), h.data())?;
+        self.output_shape(y.shape())?;
+        let numbers = self.numbers(&y)?;
+        if let Some(form) = self.in_place(y.shape()) {
+            y.device().clone().uncouple(form, y.data_mut(), numbers.data())?;
+            return Ok(y);
+        }
+        let mut moved = self.mask.take(&y)?;
+        self.undo(&mut moved, &numbers)?;
+        self.mask.put(&mut y, &moved)?;
         Ok(y)
     }
 
@@ -150,12 +273,11 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
         Ok(self.forward_and_ladj(x.copied()?)?.1)
     }
 
-    fn forward_and_ladj(&self, mut x: Image<E, D>) -> Result<(Image<E, D>, PerSample<D>)> {
-        let form = self.form(x.shape())?;
-        let h = self.net.forward(&x.channels(0, self.half())?)?;
-        let mut ladj = PerSample::zeros(x.device(), x.batch());
-        x.device().clone().couple(form, x.data_mut(), h.data(), ladj.data_mut()?)?;
-        Ok((x, ladj))
+    fn forward_and_ladj(&self, x: Image<E, D>) -> Result<(Image<E, D>, PerSample<D>)> {
+        self.output_shape(x.shape())?;
+        let numbers = self.numbers(&x)?;
+        let (y, ladj, _) = self.moved_up(x, &numbers, false)?;
+        Ok((y, ladj))
     }
 
     fn pull_back(
@@ -164,28 +286,39 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
         cotangent: Cotangent<E, D>,
         grads: &mut ParameterGradients<E, D>,
     ) -> Result<(Image<E, D>, Image<E, D>)> {
-        let form = self.form(y.shape())?;
-        let (h, kept) = self.net.forward_keeping(&y.channels(0, self.half())?)?;
-        let g = self.gradient(&y, (&h, kept), cotangent, grads)?;
-        y.device().clone().uncouple(form, y.data_mut(), h.data())?;
+        self.output_shape(y.shape())?;
+        let (numbers, kept) = self.numbers_keeping(&y)?;
+        if let Some(form) = self.in_place(y.shape()) {
+            let g = self.gradient(&y, (&numbers, kept), cotangent, grads)?;
+            y.device().clone().uncouple(form, y.data_mut(), numbers.data())?;
+            return Ok((y, g));
+        }
+        let mut moved = self.mask.take(&y)?;
+        let g = if let Move::Affine(_) = self.by {
+            let g = self.gradient(&moved, (&numbers, kept), cotangent, grads)?;
+            self.undo(&mut moved, &numbers)?;
+            g
+        } else {
+            self.undo(&mut moved, &numbers)?;
+            self.gradient(&moved, (&numbers, kept), cotangent, grads)?
+        };
+        self.mask.put(&mut y, &moved)?;
         Ok((y, g))
     }
 
     fn initialize(&mut self, x: &Image<E, D>) -> Result<()> {
-        self.net.initialize(&x.channels(0, self.half())?)
+        self.net.initialize(&self.mask.condition(x)?)
     }
 
     fn prepare(&mut self, device: &D) -> Result<()> {
         self.net.prepare(device)
     }
 
-    fn forward_keeping(&self, mut x: Image<E, D>) -> Result<(Image<E, D>, PerSample<D>, Kept<E, D>)> {
-        let form = self.form(x.shape())?;
-        let (h, kept) = self.net.forward_keeping(&x.channels(0, self.half())?)?;
-        let mut ladj = PerSample::zeros(x.device(), x.batch());
-        x.device().clone().couple(form, x.data_mut(), h.data(), ladj.data_mut()?)?;
-        let kept = Kept { images: vec![x.copied()?, h], parts: vec![kept] };
-        Ok((x, ladj, kept))
+    fn forward_keeping(&self, x: Image<E, D>) -> Result<(Image<E, D>, PerSample<D>, Kept<E, D>)> {
+        self.output_shape(x.shape())?;
+        let (numbers, kept) = self.numbers_keeping(&x)?;
+        let (y, ladj, at) = self.moved_up(x, &numbers, true)?;
+        Ok((y, ladj, Kept { images: at.into_iter().chain([numbers]).collect(), parts: vec![kept] }))
     }
 
     fn pull_back_kept(
@@ -194,20 +327,55 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
         cotangent: Cotangent<E, D>,
         grads: &mut ParameterGradients<E, D>,
     ) -> Result<Image<E, D>> {
-        let (h, y) = (kept.pop()?, kept.pop()?);
-        self.gradient(&y, (&h, kept.pop_part()?), cotangent, grads)
+        let (numbers, at) = (kept.pop()?, kept.pop()?);
+        self.gradient(&at, (&numbers, kept.pop_part()?), cotangent, grads)
+    }
+
+    fn forward_sparing(&self, x: Image<E, D>) -> Result<(Image<E, D>, PerSample<D>, Kept<E, D>)> {
+        self.output_shape(x.shape())?;
+        let numbers = self.numbers(&x)?;
+        let (y, ladj, at) = self.moved_up(x, &numbers, self.keeps())?;
+        Ok((y, ladj, Kept::images(Vec::from_iter(at))))
+    }
+
+    fn pull_back_spared(
+        &self,
+        mut y: Image<E, D>,
+        mut kept: Kept<E, D>,
+        cotangent: Cotangent<E, D>,
+        grads: &mut ParameterGradients<E, D>,
+    ) -> Result<(Image<E, D>, Image<E, D>)> {
+        if !self.keeps() {
+            return self.pull_back(y, cotangent, grads);
+        }
+        let moved = kept.pop()?;
+        let (numbers, kept) = self.numbers_keeping(&y)?;
+        let g = self.gradient(&moved, (&numbers, kept), cotangent, grads)?;
+        self.mask.put(&mut y, &moved)?;
+        Ok((y, g))
+    }
+
+    fn spared(&self, input: ImageShape) -> usize {
+        if self.keeps() { input.dims() / 2 } else { 0 }
     }
 
     fn inverse_pull_back(&self, x: &Image<E, D>, g: Image<E, D>) -> Result<Option<Image<E, D>>> {
-        let (mut moves, half) = (Image::zeros(x.device(), x.batch(), x.shape())?, x.shape().with_channels(self.half()));
-        moves.set_channels(self.half(), &ones(x, half)?)?;
+        let mut moves = Image::zeros(x.device(), x.batch(), x.shape())?;
+        self.mask.put(&mut moves, &ones(x, self.mask.moved(self.kind, x.shape())?)?)?;
         triangular_inverse_pull_back(self, x, &g, moves).map(Some)
     }
 
     fn health(&self, x: &Image<E, D>) -> Result<Health> {
-        let form = self.form(x.shape())?;
-        let h = self.net.forward(&x.channels(0, self.half())?)?.to_host()?;
-        let log_scale = form.largest_log_scale(&h);
+        self.output_shape(x.shape())?;
+        let numbers = self.numbers(x)?;
+        let log_scale = match self.by {
+            Move::Affine(map) => {
+                affine_form(self.mask.moved(self.kind, x.shape())?, 0, map).largest_log_scale(&numbers.to_host()?)
+            }
+            Move::Other(transform) => {
+                Some(transform.largest_log_slope(&self.mask.take(x)?.to_host()?, &numbers.to_host()?))
+            }
+        };
         Ok(Health { log_scale, gains: self.net.gains(x.device())?, ..Default::default() })
     }
 
@@ -216,7 +384,9 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
     }
 
     fn kept(&self, input: ImageShape) -> usize {
-        input.pixels() * (self.channels + self.net.channels().1 + self.net.kept_channels())
+        let (all, moved) = (input.dims(), input.dims() / 2);
+        let at = if self.in_place(input).is_some() { all } else { moved };
+        at + moved * self.by.numbers() + input.pixels() * self.net.kept_channels()
     }
 
     /// The network's, output and gradient, half of each for the network's input, and the network's output, kept twice,
@@ -227,5 +397,27 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
 
     fn activation(&self, input: ImageShape) -> usize {
         input.pixels() * self.net.width().max(self.channels)
+    }
+}
+
+impl<E: Element, D: Device<E>> Coupling<E, D> {
+    /// Output and ladj, and, if it is to be kept, where [`Coupling::gradient`] is taken.
+    fn moved_up(
+        &self,
+        mut x: Image<E, D>,
+        numbers: &Image<E, D>,
+        keep: bool,
+    ) -> Result<(Image<E, D>, PerSample<D>, Option<Image<E, D>>)> {
+        let mut ladj = PerSample::zeros(x.device(), x.batch());
+        if let Some(form) = self.in_place(x.shape()) {
+            x.device().clone().couple(form, x.data_mut(), numbers.data(), ladj.data_mut()?)?;
+            let at = keep.then(|| x.copied()).transpose()?;
+            return Ok((x, ladj, at));
+        }
+        let mut moved = self.mask.take(&x)?;
+        let before = (keep && matches!(self.by, Move::Other(_))).then(|| moved.copied()).transpose()?;
+        self.apply(&mut moved, numbers, &mut ladj)?;
+        self.mask.put(&mut x, &moved)?;
+        Ok((x, ladj, before.or(Some(moved).filter(|_| keep))))
     }
 }

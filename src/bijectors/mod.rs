@@ -4,14 +4,17 @@ mod actnorm;
 mod chain;
 mod coupling;
 mod invertible_conv;
+mod mask;
 mod permutation;
 mod squeeze;
 
 pub use actnorm::ActNorm;
 pub use chain::Chain;
+pub(crate) use coupling::Move;
 pub(crate) use coupling::even_half;
-pub use coupling::{Coupling, ScaleMap};
+pub use coupling::{Coupling, MixtureLogistic, ScaleMap, Spline, Transform};
 pub use invertible_conv::{InvertibleConv, Weight};
+pub use mask::{Mask, Parity};
 pub use permutation::Permutation;
 pub use squeeze::Squeeze;
 

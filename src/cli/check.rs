@@ -94,6 +94,12 @@ fn table(summary: &Summary, batch: usize, all: bool) -> String {
         mib(summary.training_bytes_per_image),
         summary.images_in_work
     ));
+    if summary.spared_bytes_per_image > 0 {
+        lines.push(format!(
+            "of these, {:.1} MiB are inputs of layers whose inverse is dear: they are kept, a layer each, not rebuilt",
+            mib(summary.spared_bytes_per_image)
+        ));
+    }
     lines.push(format!(
         "parameters: {:.1} MiB, four times for weights, moments and averages, and gradients once for each thread",
         mib(4 * summary.parameters)

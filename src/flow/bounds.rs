@@ -48,6 +48,8 @@ const BINS: Bound<u32> = Bound { expected: "2 to 256 bins", holds: |n| matches!(
 const POSITIVE: Bound<f64> = Bound { expected: "a finite number above 0", holds: |&x| x > 0.0 && x.is_finite() };
 const NOT_NEGATIVE: Bound<f64> =
     Bound { expected: "a finite number of at least 0", holds: |&x| x >= 0.0 && x.is_finite() };
+const SPLINE_BINS: Bound<usize> = Bound { expected: "a number from 1 to 32", holds: |n| (1..=32).contains(n) };
+const PARTS: Bound<usize> = Bound { expected: "a number from 1 to 64", holds: |n| (1..=64).contains(n) };
 const SHARE: Bound<f64> = Bound { expected: "a share from 0 to below 1", holds: |&x| (0.0..1.0).contains(&x) };
 const DECAY: Bound<f64> = Bound { expected: "a number from 0 to below 1", holds: |&x| (0.0..1.0).contains(&x) };
 
@@ -58,6 +60,14 @@ pub fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Err
 pub fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     let size = count(deserializer)?;
     SIZE.check(&size).map(|()| size)
+}
+
+pub fn spline_bins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    SPLINE_BINS.read(deserializer)
+}
+
+pub fn parts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    PARTS.read(deserializer)
 }
 
 pub fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {

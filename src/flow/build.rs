@@ -6,7 +6,9 @@ use super::suggest::suggestion;
 use super::{Flow, FlowFile, Level, NodeId, Registry, Split};
 use crate::backend::{Device, Element, ImageShape, Initializer, Parameters};
 use crate::bijector::Bijector;
-use crate::bijectors::{ActNorm, Chain, Coupling, InvertibleConv, Permutation, Squeeze};
+use crate::bijectors::{
+    ActNorm, Chain, Coupling, InvertibleConv, Mask, MixtureLogistic, Permutation, Spline, Squeeze, Transform,
+};
 use crate::nets::{ConvNet, ConvNetOptions, Net};
 use crate::priors::{Classifier, TopOptions, TopPrior, split};
 use crate::{Error, Result};
@@ -104,14 +106,26 @@ impl Place<'_> {
             LayerSpec::Shuffle {} => Permutation::shuffle(initializer, channels).map(boxed),
             LayerSpec::Squeeze {} => Ok(boxed(Squeeze)),
             LayerSpec::AdditiveCoupling(o) => {
-                let half = self.half("AdditiveCoupling", channels)?;
-                let net = self.net(&o.network(), (half, half), registry, initializer)?;
-                Coupling::additive(channels, net).map(boxed)
+                let net = |channels| self.net(&o.network(), channels, registry, initializer);
+                self.network(layer, shape, o.mask, 1, net)
+                    .and_then(|net| Coupling::additive_masked(channels, o.mask, net).map(boxed))
             }
             LayerSpec::AffineCoupling(o) => {
-                let half = self.half("AffineCoupling", channels)?;
-                let net = self.net(&o.network(), (half, channels), registry, initializer)?;
-                Coupling::affine(channels, o.scale, net).map(boxed)
+                let net = |channels| self.net(&o.network(), channels, registry, initializer);
+                self.network(layer, shape, o.mask, 2, net)
+                    .and_then(|net| Coupling::affine_masked(channels, o.mask, o.scale, net).map(boxed))
+            }
+            LayerSpec::SplineCoupling(o) => {
+                let transform = Transform::Spline(Spline { bins: o.bins, bound: o.bound });
+                let net = |channels| self.net(&o.network(), channels, registry, initializer);
+                self.network(layer, shape, o.mask, transform.numbers(), net)
+                    .and_then(|net| Coupling::transforming(channels, o.mask, transform, net).map(boxed))
+            }
+            LayerSpec::MixtureCoupling(o) => {
+                let transform = Transform::MixtureLogistic(MixtureLogistic { components: o.components });
+                let net = |channels| self.net(&o.network(), channels, registry, initializer);
+                self.network(layer, shape, o.mask, transform.numbers(), net)
+                    .and_then(|net| Coupling::transforming(channels, o.mask, transform, net).map(boxed))
             }
             LayerSpec::Split(o) => {
                 self.half("Split", channels)?;
@@ -127,6 +141,19 @@ impl Place<'_> {
             }
         };
         bijector.map(Built::Bijector).map_err(|error| self.explain(error))
+    }
+
+    /// A coupling's network, once its mask fits the images.
+    fn network<T>(
+        &self,
+        layer: &LayerSpec,
+        shape: ImageShape,
+        mask: Mask,
+        numbers: usize,
+        net: impl FnOnce((usize, usize)) -> Result<T>,
+    ) -> Result<T> {
+        mask.moved(layer.kind(), shape)?;
+        net(mask.network(layer.kind(), shape.channels, numbers)?)
     }
 
     fn net<E: Element, D: Device<E>>(
@@ -189,6 +216,7 @@ impl Place<'_> {
     fn explain(&self, error: Error) -> Error {
         let Error::Shape { layer, expected, found } = error else { return error };
         let help = match layer.as_str() {
+            _ if expected.ends_with("checkerboard") => Some("pad or crop the images, or use `mask: Halves` here"),
             "Squeeze" => Some("an image must divide by 2 once for every Squeeze: pad it, crop it or use fewer levels"),
             "AdditiveCoupling" | "AffineCoupling" | "Split" => {
                 Some("put a Squeeze() before it, to have 4 times the channels")

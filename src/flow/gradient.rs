@@ -164,25 +164,23 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             outcome.cross_entropy.extend(bits);
             g.add_assign(&d_y)?;
         }
-        for (level, Trail { input, kept }) in self.levels.iter().zip(trail).rev() {
-            let (kept_chain, mut kept_split) = match kept {
-                Some((chain, split)) => (Some(chain), split),
-                None => (None, None),
-            };
-            if let (Some(split), Some(z)) = (&level.split, encoded.factored.pop_if(|_| level.split.is_some())) {
+        for ((level, &stored), Trail { input, kept }) in self.levels.iter().zip(stored).zip(trail).rev() {
+            let (kept_chain, kept_split) = kept;
+            let factored = encoded.factored.pop_if(|_| level.split.is_some());
+            if let (Some(split), Some(z), Some(kept)) = (&level.split, factored, kept_split) {
                 let d_z = device.normal_log_density_gradient(z.data(), &by_density)?;
                 let d_z = Image::from_buffer(&device, z.batch(), z.shape(), d_z);
                 let cotangent = Cotangent::with_ladj_of(g.concat_channels(&d_z)?, shared.clone());
-                match kept_split.take() {
-                    Some(kept) => g = split.prior.pull_back_kept(kept, cotangent, grads)?,
-                    None => (y, g) = split.prior.pull_back(y.concat_channels(&z)?, cotangent, grads)?,
+                match stored {
+                    true => g = split.prior.pull_back_kept(kept, cotangent, grads)?,
+                    false => (y, g) = split.prior.pull_back_spared(y.concat_channels(&z)?, kept, cotangent, grads)?,
                 }
             }
             let cotangent = Cotangent::with_ladj_of(g, shared.clone());
-            match kept_chain {
-                Some(kept) => g = level.chain.pull_back_kept(kept, cotangent, grads)?,
-                None => {
-                    let (rebuilt, d_x) = level.chain.pull_back(y, cotangent, grads)?;
+            match stored {
+                true => g = level.chain.pull_back_kept(kept_chain, cotangent, grads)?,
+                false => {
+                    let (rebuilt, d_x) = level.chain.pull_back_spared(y, kept_chain, cotangent, grads)?;
                     let (difference, size) = MemoryKernel::<E>::max_difference(&device, rebuilt.data(), input.data())?;
                     outcome.drift = larger(outcome.drift, difference / size.max(1.0));
                     g = d_x;
@@ -207,39 +205,34 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             if let Some(split) = &level.split {
                 let (y, ladj, kept) = forward(&split.prior, x, stored)?;
                 log_density.add_assign(&ladj)?;
-                kept_split = kept;
+                kept_split = Some(kept);
                 let half = y.shape().channels / 2;
                 let z = y.channels(half, half)?;
                 z.device().normal_log_density(z.data(), log_density.data_mut()?)?;
                 factored.push(z);
                 x = y.channels(0, half)?;
             }
-            trail.push(Trail { input, kept: kept_chain.map(|chain| (chain, kept_split)) });
+            trail.push(Trail { input, kept: (kept_chain, kept_split) });
         }
         Ok((Encoded { factored, top: x, log_density }, trail))
     }
 }
 
-/// One bijector forward, keeping what its gradient needs or nothing.
+/// One bijector forward, keeping what its gradient needs, or only what is too dear to rebuild.
 fn forward<E: Element, D: Device<E>>(
     bijector: &dyn Bijector<E, D>,
     x: Image<E, D>,
-    keep: bool,
-) -> Result<(Image<E, D>, PerSample<D>, Option<Kept<E, D>>)> {
-    if keep {
-        let (y, ladj, kept) = bijector.forward_keeping(x)?;
-        return Ok((y, ladj, Some(kept)));
-    }
-    let (y, ladj) = bijector.forward_and_ladj(x)?;
-    Ok((y, ladj, None))
+    stored: bool,
+) -> Result<(Image<E, D>, PerSample<D>, Kept<E, D>)> {
+    if stored { bijector.forward_keeping(x) } else { bijector.forward_sparing(x) }
 }
 
 /// What the forward pass leaves of a level for the backward pass.
 struct Trail<E: Element, D: Device<E>> {
     /// The image that entered it: where rebuilding begins in the level before, and what ends it in this one.
     input: Image<E, D>,
-    /// What its layers and its split keep, where activations are stored.
-    kept: Option<(Kept<E, D>, Option<Kept<E, D>>)>,
+    /// What its layers and its split keep: all activations where they are stored, else what is too dear to rebuild.
+    kept: (Kept<E, D>, Option<Kept<E, D>>),
 }
 
 #[cfg(test)]

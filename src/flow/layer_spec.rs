@@ -5,7 +5,7 @@
 use ron::value::RawValue;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, ser::Error as _};
 
-pub use crate::bijectors::{ScaleMap, Weight};
+pub use crate::bijectors::{Mask, Parity, ScaleMap, Weight};
 
 use super::{
     bounds,
@@ -31,6 +31,10 @@ pub enum LayerSpec {
     AdditiveCoupling(AdditiveCoupling),
     /// Half of the channels, shifted and scaled by a network's function of the other half.
     AffineCoupling(AffineCoupling),
+    /// Some elements, each moved along a monotone spline by a network's function of the others (neural spline flows).
+    SplineCoupling(SplineCoupling),
+    /// Some elements, each through a mixture of logistics by a network's function of the others (Flow++).
+    MixtureCoupling(MixtureCoupling),
     /// Each 2×2 block of pixels becomes one pixel of four times the channels.
     Squeeze {},
     /// Half of the channels become a latent, under a Gaussian that the other half predicts.
@@ -53,6 +57,8 @@ impl LayerSpec {
             Self::Shuffle {} => "Shuffle",
             Self::AdditiveCoupling(_) => "AdditiveCoupling",
             Self::AffineCoupling(_) => "AffineCoupling",
+            Self::SplineCoupling(_) => "SplineCoupling",
+            Self::MixtureCoupling(_) => "MixtureCoupling",
             Self::Squeeze {} => "Squeeze",
             Self::Split(_) => "Split",
             Self::Repeat(..) => "Repeat",
@@ -85,71 +91,80 @@ pub struct InvertibleConv {
     pub weight: Weight,
 }
 
-/// Options of [`LayerSpec::AdditiveCoupling`].
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[serde(default, deny_unknown_fields)]
-pub struct AdditiveCoupling {
-    /// See [`NetworkSpec::width`].
-    #[serde(deserialize_with = "bounds::size")]
-    pub width: usize,
-    /// See [`NetworkSpec::edge_channel`].
-    pub edge_channel: bool,
-    /// See [`NetworkSpec::inner_actnorm`].
-    pub inner_actnorm: bool,
-    /// See [`NetworkSpec::log_scale_factor`].
-    #[serde(deserialize_with = "bounds::positive")]
-    pub log_scale_factor: f64,
-    /// See [`NetworkSpec::net`].
-    pub net: Net,
+/// The options of a coupling: those of its transform, then the mask and those of the network, which all couplings have.
+macro_rules! coupling_options {
+    ($(#[$about:meta])* $name:ident { $($(#[$of_field:meta])* $field:ident: $type:ty = $default:expr,)* }) => {
+        $(#[$about])*
+        #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct $name {
+            $($(#[$of_field])* pub $field: $type,)*
+            /// Which elements move. Default `Halves`, the second half of the channels; `Checkerboard(0)` and
+            /// `Checkerboard(1)` are RealNVP's.
+            pub mask: Mask,
+            /// See [`NetworkSpec::width`].
+            #[serde(deserialize_with = "bounds::size")]
+            pub width: usize,
+            /// See [`NetworkSpec::edge_channel`].
+            pub edge_channel: bool,
+            /// See [`NetworkSpec::inner_actnorm`].
+            pub inner_actnorm: bool,
+            /// See [`NetworkSpec::log_scale_factor`].
+            #[serde(deserialize_with = "bounds::positive")]
+            pub log_scale_factor: f64,
+            /// See [`NetworkSpec::net`].
+            pub net: Net,
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                let NetworkSpec { width, edge_channel, inner_actnorm, log_scale_factor, net } = NetworkSpec::default();
+                let mask = Mask::default();
+                Self { $($field: $default,)* mask, width, edge_channel, inner_actnorm, log_scale_factor, net }
+            }
+        }
+
+        impl $name {
+            /// The network that gives every element its numbers.
+            pub fn network(&self) -> NetworkSpec {
+                let Self { width, edge_channel, inner_actnorm, log_scale_factor, ref net, .. } = *self;
+                NetworkSpec { width, edge_channel, inner_actnorm, log_scale_factor, net: net.clone() }
+            }
+        }
+    };
 }
 
-impl Default for AdditiveCoupling {
-    fn default() -> Self {
-        let NetworkSpec { width, edge_channel, inner_actnorm, log_scale_factor, net } = NetworkSpec::default();
-        Self { width, edge_channel, inner_actnorm, log_scale_factor, net }
+coupling_options! {
+    /// Options of [`LayerSpec::AdditiveCoupling`].
+    AdditiveCoupling {}
+}
+
+coupling_options! {
+    /// Options of [`LayerSpec::AffineCoupling`].
+    AffineCoupling {
+        /// How the network's output becomes a scale. Default `Sigmoid`; the paper has `Exp`.
+        scale: ScaleMap = ScaleMap::default(),
     }
 }
 
-impl AdditiveCoupling {
-    /// The network that predicts the shift.
-    pub fn network(&self) -> NetworkSpec {
-        let Self { width, edge_channel, inner_actnorm, log_scale_factor, net } = self.clone();
-        NetworkSpec { width, edge_channel, inner_actnorm, log_scale_factor, net }
+coupling_options! {
+    /// Options of [`LayerSpec::SplineCoupling`].
+    SplineCoupling {
+        /// Bins of each spline, at most 32. Default 8.
+        #[serde(deserialize_with = "bounds::spline_bins")]
+        bins: usize = 8,
+        /// Elements beyond it, either way, stay as they are. Default 3: three standard deviations after an actnorm.
+        #[serde(deserialize_with = "bounds::positive")]
+        bound: f64 = 3.0,
     }
 }
 
-/// Options of [`LayerSpec::AffineCoupling`].
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[serde(default, deny_unknown_fields)]
-pub struct AffineCoupling {
-    /// How the network's output becomes a scale. Default `Sigmoid`; the paper has `Exp`.
-    pub scale: ScaleMap,
-    /// See [`NetworkSpec::width`].
-    #[serde(deserialize_with = "bounds::size")]
-    pub width: usize,
-    /// See [`NetworkSpec::edge_channel`].
-    pub edge_channel: bool,
-    /// See [`NetworkSpec::inner_actnorm`].
-    pub inner_actnorm: bool,
-    /// See [`NetworkSpec::log_scale_factor`].
-    #[serde(deserialize_with = "bounds::positive")]
-    pub log_scale_factor: f64,
-    /// See [`NetworkSpec::net`].
-    pub net: Net,
-}
-
-impl Default for AffineCoupling {
-    fn default() -> Self {
-        let NetworkSpec { width, edge_channel, inner_actnorm, log_scale_factor, net } = NetworkSpec::default();
-        Self { scale: ScaleMap::default(), width, edge_channel, inner_actnorm, log_scale_factor, net }
-    }
-}
-
-impl AffineCoupling {
-    /// The network that predicts shift and scale.
-    pub fn network(&self) -> NetworkSpec {
-        let Self { scale: _, width, edge_channel, inner_actnorm, log_scale_factor, net } = self.clone();
-        NetworkSpec { width, edge_channel, inner_actnorm, log_scale_factor, net }
+coupling_options! {
+    /// Options of [`LayerSpec::MixtureCoupling`].
+    MixtureCoupling {
+        /// Logistics in each mixture, at most 64. Default 8; Flow++ has 32.
+        #[serde(deserialize_with = "bounds::parts")]
+        components: usize = 8,
     }
 }
 

@@ -250,10 +250,16 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
 
     /// Bytes that a training step by inversion needs for each image in work, beside the parameters: at every level its
     /// border and the largest working set of its layers (buffers of one level do not serve another), and the latents.
-    /// It does not depend on depth.
+    /// It does not depend on depth but for what layers of a dear inverse [keep](Flow::spared_bytes_per_image).
     pub fn training_bytes_per_image(&self) -> usize {
         let level = |level: &Level<E, D>| level.input.dims() + level.chain.working_set(level.input);
-        size_of::<E>() * (self.image.dims() + self.levels.iter().map(level).sum::<usize>())
+        let elements = self.image.dims() + self.levels.iter().map(level).sum::<usize>();
+        size_of::<E>() * elements + self.spared_bytes_per_image()
+    }
+
+    /// Bytes of what a training step by inversion keeps of each image in work, since the layers' inverses are too dear.
+    pub fn spared_bytes_per_image(&self) -> usize {
+        size_of::<E>() * self.levels.iter().map(|level| level.chain.spared(level.input)).sum::<usize>()
     }
 
     /// Images in work at a time in each worker.

@@ -40,6 +40,8 @@ pub struct Summary {
     pub multiply_adds: u64,
     /// Bytes that a training step by inversion needs for each image in work, beside the parameters.
     pub training_bytes_per_image: usize,
+    /// Of these, bytes of inputs that are kept because their layers' inverses are too dear to rebuild them.
+    pub spared_bytes_per_image: usize,
     /// Images in work at a time in each worker.
     pub images_in_work: usize,
     /// Images in work at a time on a card, if a batch has as many.
@@ -92,6 +94,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             latents: self.latent_shapes().into_iter().map(|(name, shape)| (name, list(shape))).collect(),
             parameters: self.trained_count(),
             training_bytes_per_image: self.training_bytes_per_image(),
+            spared_bytes_per_image: self.spared_bytes_per_image(),
             images_in_work: self.images_in_work(device),
             images_on_card: images_on_card(self.activation()),
             multiply_adds: layers.iter().map(|layer| layer.multiply_adds).sum(),

@@ -41,6 +41,19 @@ impl Cotangents {
         Ok((numbers(&x)?, gradients(bijector, &g, &grads)?))
     }
 
+    /// As [`Cotangents::pulled_back`], with what a pass that rebuilds its activations keeps on the way up.
+    pub fn pulled_back_spared<E: Element, D: Device<E>>(
+        &self,
+        bijector: &dyn Bijector<E, D>,
+        x: &Image<E, D>,
+    ) -> Result<(Vec<f64>, Tensors)> {
+        let mut grads = ParameterGradients::zeros(x.device(), bijector)?;
+        let (y, _, kept) = bijector.forward_sparing(x.clone())?;
+        let cotangent = self.of(&y)?;
+        let (x, g) = bijector.pull_back_spared(y, kept, cotangent, &mut grads)?;
+        Ok((numbers(&x)?, gradients(bijector, &g, &grads)?))
+    }
+
     /// The gradients from what is kept of a forward pass.
     pub fn pulled_back_kept<E: Element, D: Device<E>>(
         &self,

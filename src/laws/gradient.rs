@@ -86,7 +86,8 @@ pub fn classifier_has_its_gradient<D: Device<f64>>(
     loss.has_gradient(&judge, classifier, z, &claimed)
 }
 
-/// [`Bijector::pull_back`] rebuilds the input, and gives the gradients that [`Bijector::pull_back_kept`] gives.
+/// [`Bijector::pull_back`] rebuilds the input, and gives the gradients that [`Bijector::pull_back_kept`] gives; and so does
+/// [`Bijector::pull_back_spared`].
 ///
 /// # Errors
 /// A [`Violation`] of it.
@@ -99,14 +100,20 @@ pub fn pull_back_agrees_with_kept<E: Element, D: Device<E>>(
     let y = judge.ask(bijector.forward(x))?;
     let cotangents = Cotangents::random(&y);
     let (rebuilt, inverted) = judge.ask(cotangents.pulled_back(bijector, y))?;
-    judge.near("the rebuilt input", &rebuilt, &judge.ask(numbers(x))?, condition.input_error::<E>())?;
+    let (spared, with_spared) = judge.ask(cotangents.pulled_back_spared(bijector, x))?;
+    for rebuilt in [&rebuilt, &spared] {
+        judge.near("the rebuilt input", rebuilt, &judge.ask(numbers(x))?, condition.input_error::<E>())?;
+    }
 
     let kept = judge.ask(cotangents.pulled_back_kept(bijector, x))?;
     let error = condition.relative_error::<E>(&judge)?;
     let results = |bijector: &dyn Bijector<E, D>, x: &Image<E, D>| cotangents.pulled_back_kept(bijector, x);
     let sensitivities = judge.ask(sensitivities(bijector, x, error, results))?;
-    for (((name, inverted), (_, kept)), sensitivity) in inverted.iter().zip(&kept).zip(sensitivities) {
-        judge.near(&format!("the gradient of {name}"), inverted, kept, error * sensitivity)?;
+    for (i, sensitivity) in sensitivities.into_iter().enumerate() {
+        let (name, kept) = &kept[i];
+        for (_, found) in [&inverted[i], &with_spared[i]] {
+            judge.near(&format!("the gradient of {name}"), found, kept, error * sensitivity)?;
+        }
     }
     Ok(())
 }

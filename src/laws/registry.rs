@@ -1,8 +1,11 @@
 //! Every bijector and every prior, for the laws to walk.
 
 use crate::backend::{Device, Element, ImageShape, Initializer};
-use crate::bijectors::{ActNorm, Chain, Coupling, InvertibleConv, Permutation, ScaleMap, Squeeze, Weight};
-use crate::nets::{ConvNet, ConvNetOptions};
+use crate::bijectors::{
+    ActNorm, Chain, Coupling, InvertibleConv, Mask, MixtureLogistic, Parity, Permutation, ScaleMap, Spline, Squeeze,
+    Transform, Weight,
+};
+use crate::nets::{ConvNet, ConvNetOptions, Net};
 use crate::priors::{LabelledTop, TopOptions, TopPrior, split};
 use crate::{Bijector, Result};
 
@@ -41,6 +44,12 @@ pub fn registry<E: Element, D: Device<E>>() -> Vec<Registered<E, D>> {
         entry("AffineCoupling, clamped tanh", 1, 2, |init, shape, _| affine(init, shape.channels, ClampedTanh { bound: 0.8 }, true, true)),
         entry("AffineCoupling, no edge channel", 1, 2, |init, shape, _| affine(init, shape.channels, Sigmoid, false, true)),
         entry("AffineCoupling, biases", 1, 2, |init, shape, _| affine(init, shape.channels, Exp, true, false)),
+        entry("AdditiveCoupling, checkerboard", 2, 1, |init, shape, _| masked(init, shape, Mask::Checkerboard(Parity::Odd), 1, |c, mask, net| Coupling::additive_masked(c, mask, net))),
+        entry("AffineCoupling, checkerboard", 2, 1, |init, shape, _| masked(init, shape, Mask::Checkerboard(Parity::Even), 2, |c, mask, net| Coupling::affine_masked(c, mask, Sigmoid, net))),
+        entry("SplineCoupling", 1, 2, |init, shape, _| transforming(init, shape, Mask::Halves, spline(5))),
+        entry("SplineCoupling, checkerboard", 2, 1, |init, shape, _| transforming(init, shape, Mask::Checkerboard(Parity::Even), spline(3))),
+        entry("MixtureCoupling", 1, 2, |init, shape, _| transforming(init, shape, Mask::Halves, mixture(3))),
+        entry("MixtureCoupling, checkerboard", 2, 1, |init, shape, _| transforming(init, shape, Mask::Checkerboard(Parity::Odd), mixture(2))),
         entry("a step of Glow", 2, 1, |init, shape, _| glow(init, shape.channels, Weight::Plain)),
         entry("a step of Glow, LU", 2, 1, |init, shape, _| glow(init, shape.channels, Weight::LU)),
         entry("split prior", 1, 2, |init, shape, _| Ok(Box::new(split(init, shape.channels, true, 3.0)?))),
@@ -80,6 +89,38 @@ fn affine<E: Element, D: Device<E>>(
     actnorm: bool,
 ) -> Result<Box<dyn Bijector<E, D>>> {
     Ok(Box::new(Coupling::affine(channels, map, net(init, (channels / 2, channels), edge, actnorm)?)?))
+}
+
+fn spline(bins: usize) -> Transform {
+    Transform::Spline(Spline { bins, bound: 1.5 })
+}
+
+fn mixture(components: usize) -> Transform {
+    Transform::MixtureLogistic(MixtureLogistic { components })
+}
+
+fn masked<E: Element, D: Device<E>>(
+    init: &Initializer<D>,
+    shape: ImageShape,
+    mask: Mask,
+    numbers: usize,
+    coupling: impl FnOnce(usize, Mask, Box<dyn Net<E, D>>) -> Result<Coupling<E, D>>,
+) -> Result<Box<dyn Bijector<E, D>>> {
+    // With biases, and gains that random parameters do not blow up: numbers of a few units, as trained networks give.
+    let (channels, width) = (mask.network("a coupling", shape.channels, numbers)?, 3 + shape.channels % 3);
+    let options = ConvNetOptions { width, edge_channel: true, inner_actnorm: false, log_scale_factor: 1.0 };
+    Ok(Box::new(coupling(shape.channels, mask, Box::new(ConvNet::new(init, channels, options)?))?))
+}
+
+fn transforming<E: Element, D: Device<E>>(
+    init: &Initializer<D>,
+    shape: ImageShape,
+    mask: Mask,
+    transform: Transform,
+) -> Result<Box<dyn Bijector<E, D>>> {
+    masked(init, shape, mask, transform.numbers(), |channels, mask, net| {
+        Coupling::transforming(channels, mask, transform, net)
+    })
 }
 
 fn glow<E: Element, D: Device<E>>(

@@ -24,7 +24,7 @@
 use crate::Result;
 use crate::backend::kernels::CouplingMap;
 use crate::backend::{Device, Element, Initializer};
-use crate::bijectors::{Coupling, even_half};
+use crate::bijectors::{Coupling, Mask, Move, even_half};
 use crate::nets::ZeroConv;
 
 /// The split prior of `channels` channels.
@@ -39,5 +39,5 @@ pub fn split<E: Element, D: Device<E>>(
 ) -> Result<Coupling<E, D>> {
     let half = even_half("Split", channels)?;
     let conv = ZeroConv::new(initializer, (half, channels), edge_channel, log_scale_factor)?;
-    Coupling::new("Split", channels, CouplingMap::Standardize, Box::new(conv))
+    Coupling::new("Split", channels, Mask::Halves, Move::Affine(CouplingMap::Standardize), Box::new(conv))
 }

@@ -20,10 +20,17 @@ fn flows() -> Vec<FlowFile> {
     let additive = "ActNorm(), Reverse(), AdditiveCoupling(width: 8)";
     let shuffle =
         "ActNorm(), Shuffle(), AffineCoupling(width: 8, scale: ClampedTanh(bound: 1.5), inner_actnorm: false)";
+    let spline = "ActNorm(), InvertibleConv(), SplineCoupling(width: 8, bins: 4)";
+    let mixture = "ActNorm(), InvertibleConv(), MixtureCoupling(width: 8, components: 3)";
+    // On the picture itself, as RealNVP has them.
+    let checkerboards = "SplineCoupling(width: 8, bins: 3, mask: Checkerboard(0)), MixtureCoupling(width: 8, components: 2, mask: \
+                         Checkerboard(1)), AdditiveCoupling(width: 8, mask: Checkerboard(0)), AffineCoupling(width: 8, mask: \
+                         Checkerboard(1))";
     let flow = |name: &str, steps: &str, prior: &str| {
         let level = format!("Squeeze(), Repeat(2, [{steps}])");
+        let first = if name == "mixture" { format!("{checkerboards}, {level}") } else { level.clone() };
         let text = format!(
-            "Flow(image: (height: 8, width: 4, channels: 3, bits: 5), layers: [{level}, Split(), {level}], prior: {prior})"
+            "Flow(image: (height: 8, width: 4, channels: 3, bits: 5), layers: [{first}, Split(), {level}], prior: {prior})"
         );
         FlowFile::parse(name, text).unwrap()
     };
@@ -32,6 +39,8 @@ fn flows() -> Vec<FlowFile> {
         flow("lu", lu, "Gaussian(learned: false)"),
         flow("additive", additive, "Gaussian(classes: 3)"),
         flow("shuffle", shuffle, "Gaussian(classes: 3, classifier: true)"),
+        flow("spline", spline, "Gaussian()"),
+        flow("mixture", mixture, "Gaussian()"),
     ]
 }
 

@@ -5,7 +5,7 @@ use crate::emulator;
 use flowstone::Element;
 use flowstone::backend::kernels::{
     AdamStep, AdamaxStep, CouplingForm, CouplingLayout, CouplingMap, HiddenGradients, HiddenLayers, MemoryKernel,
-    Moving, Operand,
+    MixtureLogistic, Moving, Operand, Spline, Transform,
 };
 use flowstone::backend::{Buffer, Device, ImageShape};
 use flowstone::noise::{NoiseKey, Purpose};
@@ -113,6 +113,7 @@ agree! {
     pictures_are_squeezed_alike: squeeze;
     neighbours_are_gathered_alike: convolution;
     couplings_and_gaussians_are_alike: coupling;
+    transforms_and_checkerboards_are_alike: transforms;
     densities_are_alike: density;
     small_matrices_are_added_alike: matrix;
     optimizers_step_alike: optimizer;
@@ -254,6 +255,39 @@ fn coupling<E: Element, D: Device<E>>(device: &D, case: Case) -> Result<Results>
     Ok(bench.results)
 }
 
+fn transforms<E: Element, D: Device<E>>(device: &D, case: Case) -> Result<Results> {
+    let mut bench = Bench::new(device, case);
+    for parity in [0, 1] {
+        let (mut x, y) = (bench.random::<E>(case.dims())?, bench.random::<E>(case.dims() / 2)?);
+        bench.give::<E>("take_pixels", &device.take_pixels(&x, case.shape, parity)?)?;
+        device.put_pixels(&mut x, case.shape, parity, &y)?;
+        bench.give::<E>("put_pixels", &x)?;
+    }
+    let forms = [
+        Transform::Spline(Spline { bins: 1, bound: 2.0 }),
+        Transform::Spline(Spline { bins: 5, bound: 1.5 }),
+        Transform::MixtureLogistic(MixtureLogistic { components: 1 }),
+        Transform::MixtureLogistic(MixtureLogistic { components: 4 }),
+    ];
+    for transform in forms {
+        let mut x = bench.random::<E>(case.dims())?;
+        let h = bench.random::<E>(case.dims() * transform.numbers())?;
+        let mut g = bench.random::<E>(case.dims())?;
+        let mut d_h = bench.random::<E>(case.dims() * transform.numbers())?;
+        let g_ladj: Buffer<f64, D> = device.upload(&vec![-0.6; case.batch])?;
+        device.transform_gradient(transform, &x, &mut g, &g_ladj, &h, &mut d_h)?;
+        bench.give::<E>("the gradient of x", &g)?;
+        bench.give::<E>("the gradient of h", &d_h)?;
+        let mut ladj: Buffer<f64, D> = device.upload(&vec![0.25; case.batch])?;
+        device.transform(transform, &mut x, &h, &mut ladj)?;
+        bench.give::<E>("transform", &x)?;
+        bench.give::<f64>("ladj", &ladj)?;
+        device.untransform(transform, &mut x, &h)?;
+        bench.give::<E>("untransform", &x)?;
+    }
+    Ok(bench.results)
+}
+
 fn density<E: Element, D: Device<E>>(device: &D, case: Case) -> Result<Results> {
     let mut bench = Bench::new(device, case);
     let z = bench.random::<E>(case.dims())?;
@@ -379,5 +413,5 @@ fn kernels_do_not_depend_on_the_order_of_their_threads() {
     let mut again = Command::new(std::env::current_exe().unwrap());
     let output = again.arg("alike").env("EMULATED_ORDER", "reversed").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("11 passed"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("12 passed"));
 }

@@ -166,11 +166,19 @@ fn the_laws_hold_after_data_dependent_initialisation() {
 #[test]
 fn holding_a_bijector_to_its_laws_leaves_it_as_it_was() {
     for registered in registry::<f64, Cpu>() {
-        let case = Case { shape: ImageShape::new(2, 4, 2), batch: 2, seed: 3 };
-        let (mut bijector, x) = (case.bijector(&registered), case.image());
-        let before = bijector.forward(&x).unwrap().to_host().unwrap();
-        laws::hold(bijector.as_mut(), &x).unwrap_or_else(|violation| panic!("{}: {violation}", registered.name));
-        assert_eq!(bijector.forward(&x).unwrap().to_host().unwrap(), before);
+        // On a kink nothing is decided: then with other parameters and images.
+        let decided = (3..7).any(|seed| {
+            let case = Case { shape: ImageShape::new(2, 4, 2), batch: 2, seed };
+            let (mut bijector, x) = (case.bijector(&registered), case.image());
+            let before = bijector.forward(&x).unwrap().to_host().unwrap();
+            let verdict = laws::hold(bijector.as_mut(), &x);
+            assert_eq!(bijector.forward(&x).unwrap().to_host().unwrap(), before);
+            match verdict {
+                Err(Violation::Undecided { .. }) => false,
+                other => other.map(|()| true).unwrap_or_else(|violation| panic!("{}: {violation}", registered.name)),
+            }
+        });
+        assert!(decided, "{}", registered.name);
     }
 }
 

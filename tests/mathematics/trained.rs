@@ -41,11 +41,11 @@ fn loss(bijector: &dyn Bijector<f64, Cpu>) -> f64 {
     batches.sum::<f64>() / (16 * BATCH) as f64
 }
 
-/// Thirty steps down [`loss`], with the gradient by inversion; `renew` is called after each.
+/// Eighty steps down [`loss`], with the gradient by inversion; `renew` is called after each.
 fn train(bijector: &mut dyn Bijector<f64, Cpu>, renew: fn(&mut dyn Bijector<f64, Cpu>)) {
     let device = Cpu::default();
     let mut optimizer = OptimizerState::new(&device, bijector, Optimizer::Adam(Adam::default()), 1.0).unwrap();
-    for step in 0..30 {
+    for step in 0..80 {
         let y = bijector.forward(&digits(step * BATCH)).unwrap();
         let share = 1.0 / BATCH as f64;
         let g: Vec<f64> = y.to_host().unwrap().iter().map(|y| share * y).collect();
@@ -88,7 +88,7 @@ fn every_layer_keeps_the_laws_with_what_it_learned() {
         assert!(after < before || bijector.trained_count() == 0, "{}: {before} to {after}", registered.name);
         assert!(is_that_of_its_parameters(bijector.as_ref(), &registered), "{}", registered.name);
         // On the kink of a ReLU nothing is decided: then at other images.
-        let verdicts = (30..34).map(|batch| laws::hold_as_is(bijector.as_mut(), &digits(batch * BATCH)));
+        let verdicts = (80..84).map(|batch| laws::hold_as_is(bijector.as_mut(), &digits(batch * BATCH)));
         let verdict = verdicts.into_iter().find(|verdict| !matches!(verdict, Err(Violation::Undecided { .. })));
         verdict.unwrap().unwrap_or_else(|violation| panic!("{}: {violation}", registered.name));
     }

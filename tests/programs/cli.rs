@@ -32,6 +32,18 @@ fn a_wrong_flow_file_is_one_error_with_its_line() {
     for (rest, line, words) in [
         ("    layers: [Squeeze(), Affinecoupling()])", 3, "AffineCoupling"),
         ("    layers: [\n        AffineCoupling(width: 4)])", 4, "even number of channels"),
+        ("    layers: [\n        SplineCoupling(bins: 0)])", 4, "expected a number from 1 to 32, found 0"),
+        ("    layers: [\n        MixtureCoupling(components: 65)])", 4, "expected a number from 1 to 64, found 65"),
+        (
+            "    layers: [\n        AdditiveCoupling(mask: Checkerboard(2))])",
+            4,
+            "the parity of row + column, 0 or 1, found 2",
+        ),
+        (
+            "    layers: [Squeeze(), Squeeze(),\n        Squeeze(), AffineCoupling(mask: Checkerboard(1))])",
+            4,
+            "even width, for its checkerboard",
+        ),
         ("    layers: [Squeeze(), Squeeze(), Squeeze(),\n        Squeeze()])", 4, "even height and width"),
         ("    layers: [AffineCoupling(width: \"wide\")])", 3, "width"),
         ("    layers: [\n        Use(\"stp\")], define: {\"step\": []})", 4, "step"),

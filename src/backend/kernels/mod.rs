@@ -4,6 +4,7 @@
 //! `[batch · height · width, channels]`.
 
 mod channel;
+mod checkerboard;
 mod convolution;
 mod coupling;
 mod density;
@@ -14,9 +15,11 @@ mod optimizer;
 mod pixel;
 mod product;
 mod squeeze;
+mod transforms;
 mod vectorised;
 
 pub use channel::ChannelKernel;
+pub use checkerboard::CheckerboardKernel;
 pub use convolution::ConvolutionKernel;
 pub use coupling::{CouplingForm, CouplingKernel, CouplingLayout, CouplingMap, ScaleMap};
 pub use density::DensityKernel;
@@ -27,4 +30,5 @@ pub use optimizer::{AdamStep, AdamaxStep, Moving, OptimizerKernel};
 pub use pixel::PixelKernel;
 pub use product::{Operand, ProductKernel};
 pub use squeeze::SqueezeKernel;
+pub use transforms::{MixtureLogistic, Spline, Transform, TransformKernel};
 pub(super) use vectorised::vectorised;
