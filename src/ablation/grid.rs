@@ -9,6 +9,7 @@
 //! ```
 
 use super::plan::{Plan, Run};
+use crate::data::Portion;
 use crate::files::{self, write_atomically};
 use crate::train::{Record, RunFolder, read_metrics};
 use crate::{Error, Result};
@@ -37,6 +38,9 @@ pub enum Status {
 struct Common {
     /// Shares that batches are divided into.
     workers: usize,
+    /// Which images its runs hold out, and which test images they evaluate along the way.
+    #[serde(default = "Portion::of_version_1")]
+    portion: Portion,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -48,7 +52,7 @@ struct Failure {
 #[derive(Debug)]
 pub struct Grid {
     path: PathBuf,
-    workers: usize,
+    common: Common,
     _lock: File,
 }
 
@@ -70,7 +74,7 @@ impl Grid {
             TryLockError::Error(error) => Error::io(&lock_path)(error),
         })?;
         let common_path = path.join("grid.json");
-        let mut common = Common { workers };
+        let mut common = Common { workers, portion: Portion::Spread };
         if common_path.exists() {
             common = read_json(&common_path)?;
             expect_same(path, plan)?;
@@ -81,12 +85,17 @@ impl Grid {
             write_atomically(path.join("ablation.ron"), plan.text.as_bytes())?;
             write_atomically(&common_path, &json(&common)?)?;
         }
-        Ok(Self { path: path.to_path_buf(), workers: common.workers, _lock: lock })
+        Ok(Self { path: path.to_path_buf(), common, _lock: lock })
     }
 
     /// The shares that batches are divided into.
     pub fn workers(&self) -> usize {
-        self.workers
+        self.common.workers
+    }
+
+    /// Which images its runs hold out, and which test images they evaluate along the way: all of them alike.
+    pub fn portion(&self) -> Portion {
+        self.common.portion
     }
 
     /// The folder of the report.

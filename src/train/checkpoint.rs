@@ -2,6 +2,7 @@
 
 use super::OptimizerState;
 use crate::backend::{Device, Element, ParameterGradients};
+use crate::data::Portion;
 use crate::flow::{Flow, FlowFile, read_tensors, unusable, write_tensors};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,9 @@ pub struct Checkpoint {
     pub updates: u64,
     /// The best validation bits/dim so far, and its step.
     pub best: Option<(f64, u64)>,
+    /// Which images are held out, and which test images evaluated along the way. Checkpoints of version 0.1.0 do not say.
+    #[serde(default = "Portion::of_version_1")]
+    pub portion: Portion,
 }
 
 impl Checkpoint {

@@ -1,6 +1,7 @@
 //! The training loop.
 
 use super::batches::{Batches, Minibatch};
+use super::checkpoint::CheckpointTensors;
 use super::evaluate::expect_images;
 use super::inspect::{midpoints, some_labels};
 use super::optimizer::{add_to_average, swap_weights};
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Initializer, ParameterGradients, Parameters};
-use crate::data::{DataSet, Images};
+use crate::data::{Copies, DataSet, Images, Portion};
 use crate::flow::spec::{Length, Memory, Recipe};
 use crate::flow::{
     Batch, Dequantize, Flow, FlowFile, GradientOutcome, LayerHealth, Model, Registry, default_drift_bound, dequantize,
@@ -135,6 +136,7 @@ pub struct Trainer<'a, E: Element, D: Device<E>> {
     validation: Images,
     /// The test images that are evaluated along the way.
     interim: Images,
+    portion: Portion,
     batches: Batches,
     folder: RunFolder,
     flow: Flow<E, D>,
@@ -159,13 +161,35 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         device: &D,
         file: &'a FlowFile,
         registry: &'a Registry<E, D>,
-        mut data: DataSet,
+        data: DataSet,
         folder: RunFolder,
         start: Start,
     ) -> Result<Self> {
+        Self::with_portions(device, file, registry, data, folder, start, Portion::Spread)
+    }
+
+    /// The same, where the images that are held out and those evaluated along the way are taken as `portion` says. A run
+    /// that is resumed takes those that it was begun with.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`].
+    pub fn with_portions(
+        device: &D,
+        file: &'a FlowFile,
+        registry: &'a Registry<E, D>,
+        mut data: DataSet,
+        folder: RunFolder,
+        start: Start,
+        portion: Portion,
+    ) -> Result<Self> {
         let recipe: &Recipe = &file.spec.train;
-        let validation = data.hold_out(recipe.validation)?;
-        let interim = data.test.select(0..recipe.test_images.unwrap_or(usize::MAX).min(data.test.len()))?;
+        let resumed = match start {
+            Start::Resume => Some(Checkpoint::read(&folder.file("checkpoint.safetensors"))?),
+            Start::Fresh | Start::From(_) => None,
+        };
+        let portion = resumed.as_ref().map_or(portion, |(checkpoint, ..)| checkpoint.portion);
+        let validation = data.hold_out(recipe.validation, portion)?;
+        let interim = portion.of(&data.test, recipe.test_images.unwrap_or(usize::MAX))?;
         let batches = Batches::new(recipe, &data);
         let train = &data.train;
         let flow = Flow::build(file, registry, &Initializer::new(device, recipe.seed))?;
@@ -198,6 +222,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             data,
             validation,
             interim,
+            portion,
             batches,
             folder,
             flow,
@@ -209,14 +234,14 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             seconds,
             stop: None,
         };
-        match start {
-            Start::Fresh => trainer.initialize()?,
-            Start::From(path) => {
+        match (resumed, start) {
+            (Some((checkpoint, _, tensors)), _) => trainer.restore(&checkpoint, tensors)?,
+            (None, Start::From(path)) => {
                 let model = Model::load(path, &trainer.device, registry, false)?;
                 trainer.flow.fill(&trainer.device, path, model.flow.tensors(&trainer.device)?)?;
                 trainer.flow.prepare(&trainer.device)?;
             }
-            Start::Resume => trainer.restore()?,
+            (None, _) => trainer.initialize()?,
         }
         if trainer.is_over() && trainer.has_ended()? {
             let (step, total) = (trainer.step, trainer.total);
@@ -236,6 +261,19 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
     /// The flow as it is, with the optimizer's weights.
     pub fn flow(&self) -> &Flow<E, D> {
         &self.flow
+    }
+
+    /// Of the images held out, and of those to test on, how many are among the training images too. Where images are read
+    /// when they are needed, that is not looked at.
+    ///
+    /// # Errors
+    /// As [`Copies::count`].
+    pub fn copies(&self) -> Result<[Copies; 2]> {
+        let train = &self.data.train;
+        Ok([
+            Copies::if_held("validation", &self.validation, train)?,
+            Copies::if_held("test", &self.data.test, train)?,
+        ])
     }
 
     fn recipe(&self) -> &'a Recipe {
@@ -270,9 +308,8 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         self.flow.prepare(&self.device)
     }
 
-    fn restore(&mut self) -> Result<()> {
+    fn restore(&mut self, checkpoint: &Checkpoint, tensors: CheckpointTensors<E>) -> Result<()> {
         let path = self.folder.file("checkpoint.safetensors");
-        let (checkpoint, _, tensors) = Checkpoint::read(&path)?;
         let average = self.average.as_mut().map(|(_, average)| average);
         tensors.restore(&path, &self.device, &mut self.flow, &mut self.optimizer, average)?;
         (self.step, self.best) = (checkpoint.step, checkpoint.best);
@@ -527,6 +564,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             step: self.step,
             updates: self.optimizer.updates,
             best: self.best,
+            portion: self.portion,
         };
         let path = self.folder.file("checkpoint.safetensors");
         let average = self.average.as_ref().map(|(_, average)| average);
