@@ -53,7 +53,8 @@ fn for_each(images: &Images, mut work: impl FnMut([u8; 32])) -> Result<()> {
     let pixels = images.pixels_per_image();
     for start in (0..images.len()).step_by(CHUNK) {
         let levels = images.gather(&(start..(start + CHUNK).min(images.len())).collect::<Vec<_>>())?;
-        let digests: Vec<[u8; 32]> = levels.par_chunks_exact(pixels).map(|image| Sha256::digest(image).into()).collect();
+        let digests: Vec<[u8; 32]> =
+            levels.par_chunks_exact(pixels).map(|image| Sha256::digest(image).into()).collect();
         digests.into_iter().for_each(&mut work);
     }
     Ok(())

@@ -270,10 +270,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
     /// As [`Copies::count`].
     pub fn copies(&self) -> Result<[Copies; 2]> {
         let train = &self.data.train;
-        Ok([
-            Copies::if_held("validation", &self.validation, train)?,
-            Copies::if_held("test", &self.data.test, train)?,
-        ])
+        Ok([Copies::if_held("validation", &self.validation, train)?, Copies::if_held("test", &self.data.test, train)?])
     }
 
     fn recipe(&self) -> &'a Recipe {

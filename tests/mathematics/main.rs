@@ -11,6 +11,7 @@ mod initialization;
 mod latents;
 mod laws;
 mod parity;
+mod quadrature;
 mod registry;
 mod saturated;
 mod scores;

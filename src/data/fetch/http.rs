@@ -75,7 +75,8 @@ impl Connecting {
 /// The certificates of a PEM file, each of which must be one.
 fn authorities(path: &Path) -> Result<Vec<Certificate<'static>>> {
     let text = std::fs::read(path).map_err(Error::io(path))?;
-    let refuse = |reason: String| Error::bad_file(path, format!("{reason}; {CERTIFICATES} names a file of them in PEM"));
+    let refuse =
+        |reason: String| Error::bad_file(path, format!("{reason}; {CERTIFICATES} names a file of them in PEM"));
     let mut certificates = Vec::new();
     for item in ureq::tls::parse_pem(&text) {
         if let PemItem::Certificate(certificate) = item.map_err(|error| refuse(format!("is no PEM: {error}")))? {

@@ -108,12 +108,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::fetch`].
-    pub fn fetch_by(
-        &self,
-        connecting: &Connecting,
-        name: &str,
-        show: &mut dyn FnMut(FetchEvent),
-    ) -> Result<PathBuf> {
+    pub fn fetch_by(&self, connecting: &Connecting, name: &str, show: &mut dyn FnMut(FetchEvent)) -> Result<PathBuf> {
         let agent = connecting.agent()?;
         let set = self.find(name)?;
         let place = self.place(set);
