@@ -205,3 +205,16 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     let bytes = files::read(path)?;
     serde_json::from_slice(&bytes).map_err(|error| Error::bad_file(path, error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grid_of_version_1_keeps_the_images_that_its_runs_were_begun_with() {
+        let portion = |text: &str| serde_json::from_str::<Common>(text).unwrap().portion;
+        assert_eq!(portion("{\"workers\": 2}"), Portion::Ends);
+        let new = json(&Common { workers: 2, portion: Portion::Spread }).unwrap();
+        assert_eq!(portion(&String::from_utf8(new).unwrap()), Portion::Spread);
+    }
+}
