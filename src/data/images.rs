@@ -294,8 +294,10 @@ impl Images {
         Ok(self.fingerprint.get_or_init(|| hash.to_string()).clone())
     }
 
-    /// `n` of these images that stand for all, in their order: [`spread`] says which. They keep their places, so that noise
-    /// that is drawn for one is that of the same image among all. All of them where there are no more.
+    /// `n` of these images that stand for all, in their order. Put in the order of their classes, each class in the order
+    /// of the set, they are those at `⌊(k + 1/2) · count/n⌋`: each class has its share, to within one image. They keep their
+    /// places, so that noise that is drawn for one is that of the same image among all. All of them where there are no
+    /// more.
     ///
     /// # Errors
     /// As [`Images::gather`].

@@ -11,7 +11,7 @@ pub enum Portion {
     /// way. So did version 0.1.0, and what it began goes on so. Where images are sorted by class, such a part misses
     /// classes.
     Ends,
-    /// [Evenly from each class](spread).
+    /// Evenly from each class: [`Images::spread`].
     Spread,
 }
 
