@@ -28,6 +28,8 @@ pub struct Gathered {
     pub status: Status,
     /// Test bits/dim along the way.
     pub curve: Vec<Point>,
+    /// How the test images of these were taken, as [`Evaluation::taken`] says.
+    pub taken: Option<String>,
     /// The evaluation at the end, on all test images.
     pub test: Option<Evaluation>,
     /// Steps made.
@@ -70,6 +72,7 @@ fn of_run(grid: &Grid, run: &Run) -> Result<Gathered> {
         seed: run.seed,
         status: grid.status(run)?,
         curve: Vec::new(),
+        taken: None,
         test: None,
         steps: 0,
         epochs: 0.0,
@@ -88,6 +91,7 @@ fn of_run(grid: &Grid, run: &Run) -> Result<Gathered> {
             }
             Record::Interim(r) => {
                 gathered.curve.push(Point { step: r.step, epoch: r.epoch, bits_per_dim: r.evaluation.bits_per_dim });
+                gathered.taken = r.evaluation.taken;
             }
             Record::Test(record) => gathered.test = Some(record.evaluation),
             Record::Validation(_) | Record::Health(_) => {}

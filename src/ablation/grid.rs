@@ -9,6 +9,7 @@
 //! ```
 
 use super::plan::{Plan, Run};
+use crate::data::Portion;
 use crate::files::{self, write_atomically};
 use crate::train::{DataIdentity, Record, RunFolder, read_metrics};
 use crate::{Error, Result};
@@ -44,6 +45,9 @@ struct Common {
     /// Every machine that was at work on it.
     #[serde(default)]
     machines: Vec<String>,
+    /// Which images its runs hold out, and which test images they evaluate along the way.
+    #[serde(default = "Portion::of_version_1")]
+    portion: Portion,
 }
 
 /// How a grid is to be worked through.
@@ -94,7 +98,7 @@ impl Grid {
         })?;
         let common_path = path.join("grid.json");
         let Conditions { workers, data, machine, .. } = conditions.clone();
-        let mut common = Common { workers, data, machines: vec![machine] };
+        let mut common = Common { workers, data, machines: vec![machine], portion: Portion::Spread };
         if common_path.exists() {
             let began: Common = read_json(&common_path)?;
             expect_same(path, plan)?;
@@ -118,6 +122,11 @@ impl Grid {
     /// The shares that batches are divided into.
     pub fn workers(&self) -> usize {
         self.common.workers
+    }
+
+    /// Which images its runs hold out, and which test images they evaluate along the way: all of them alike.
+    pub fn portion(&self) -> Portion {
+        self.common.portion
     }
 
     /// The folder of the report.
@@ -249,4 +258,17 @@ fn json(value: &impl Serialize) -> Result<Vec<u8>> {
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     let bytes = files::read(path)?;
     serde_json::from_slice(&bytes).map_err(|error| Error::bad_file(path, error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grid_of_version_1_keeps_the_images_that_its_runs_were_begun_with() {
+        let portion = |text: &str| serde_json::from_str::<Common>(text).unwrap().portion;
+        assert_eq!(portion("{\"workers\": 2}"), Portion::Ends);
+        let new = json(&Common { workers: 2, data: None, machines: vec![], portion: Portion::Spread }).unwrap();
+        assert_eq!(portion(&String::from_utf8(new).unwrap()), Portion::Spread);
+    }
 }

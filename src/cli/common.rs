@@ -1,7 +1,7 @@
 //! Options that several commands share.
 
 use crate::backend::{Cpu, Device, Element};
-use crate::data::{DataSet, Images, files};
+use crate::data::{Copies, DataSet, Images, files};
 use crate::flow::{FlowFile, Model, Registry};
 use crate::train::{Labels, open_data};
 use crate::{Error, Result};
@@ -175,7 +175,7 @@ pub struct SourceArgs {
 pub struct DataArgs {
     #[command(flatten)]
     pub source: SourceArgs,
-    /// How many of them, from the first [default: all]
+    /// How many of them, evenly from each class [default: all]
     #[arg(short = 'n', long)]
     pub images: Option<usize>,
     /// Compute in f64 instead of f32
@@ -234,8 +234,7 @@ impl DataArgs {
     /// The images that the arguments name, in the flow's grey levels, and the set that they are of.
     pub fn open(&self, file: &FlowFile) -> Result<(Images, DataSet)> {
         let (all, set) = self.source.open(file)?;
-        let count = self.images.unwrap_or(all.len()).min(all.len());
-        Ok((all.select(0..count)?, set))
+        Ok((all.spread(self.images.unwrap_or(usize::MAX))?, set))
     }
 
     /// The same of other data.
@@ -245,6 +244,12 @@ impl DataArgs {
 
     pub fn split_name(&self) -> &'static str {
         self.source.split_name()
+    }
+
+    /// Which images these are, in words: `test split of digits`, with how they were taken if they are not all of it.
+    pub fn describe(&self, images: &Images, set: &DataSet) -> String {
+        let taken = images.taken().map_or_else(String::new, |taken| format!(" ({taken})"));
+        format!("{} split{taken} of {}", self.split_name(), set.name)
     }
 }
 
@@ -301,6 +306,31 @@ pub fn open(file: &FlowFile, name: Option<&str>) -> Result<DataSet> {
     Ok(set)
 }
 
+/// Tells [`copies_sentence`], if there is one.
+pub fn tell_copies(copies: &Copies) {
+    if let Some(sentence) = copies_sentence(copies) {
+        tell(&sentence);
+    }
+}
+
+/// How many images of a split are among the training images too, if any are; or that this was not looked at.
+pub fn copies_sentence(Copies { split, found, of }: &Copies) -> Option<String> {
+    let of = grouped(*of as u64);
+    match found {
+        Some(0) => None,
+        Some(1) => Some(format!("1 of {of} {split} images is also among the training images, byte for byte")),
+        Some(n) => {
+            let n = grouped(*n as u64);
+            Some(format!("{n} of {of} {split} images are also among the training images, byte for byte"))
+        }
+        None if of == "0" => None,
+        None => Some(format!(
+            "whether {split} images are also among the training images was not looked at: they are not in memory; `flowstone \
+             data check` looks"
+        )),
+    }
+}
+
 /// Tells a person something on stderr. Whether anybody reads it never decides how work ends: a pipe that was closed or a
 /// disk that is full loses the words and nothing else.
 pub fn tell(text: &str) {
@@ -344,6 +374,18 @@ mod tests {
             [0, 999, 1000, 44_603_604].map(grouped).as_slice(),
             ["0", "999", "1,000", "44,603,604"].map(str::to_owned)
         );
+    }
+
+    #[test]
+    fn copies_are_told_in_numbers_and_silence_means_that_there_are_none() {
+        let sentence = |found, of| copies_sentence(&Copies { split: "test", found, of }).unwrap_or_default();
+        assert_eq!(
+            sentence(Some(12), 10_000),
+            "12 of 10,000 test images are also among the training images, byte for byte"
+        );
+        assert_eq!(sentence(Some(1), 9), "1 of 9 test images is also among the training images, byte for byte");
+        assert_eq!((sentence(Some(0), 9), sentence(None, 0)), (String::new(), String::new()));
+        assert!(sentence(None, 9).contains("was not looked at"));
     }
 
     #[test]

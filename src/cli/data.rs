@@ -1,8 +1,10 @@
-//! `data list`, `data fetch NAME…` and `data sources`: data sets that can be fetched.
+//! `data list`, `data fetch NAME…` and `data sources`: data sets that can be fetched. `data check DATA`: what is in one.
 
-use super::common::{grouped, print, print_json, tell};
+use super::common::{copies_sentence, grouped, print, print_json, tell};
 use crate::Result;
-use crate::data::{FetchEvent, Presence, Source, Store};
+use crate::data::{self, Copies, FetchEvent, Presence, Source, Store};
+use crate::flow::FlowFile;
+use crate::train::open_data;
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -40,6 +42,17 @@ enum Command {
         /// No progress
         #[arg(short, long)]
         quiet: bool,
+    },
+    /// Read a data set and say what is in it, and how many test images are among the training images too
+    Check {
+        /// As other commands name it with `--data`
+        data: String,
+        /// As this flow and its recipe see it [default: as it is in its files]
+        #[arg(long)]
+        flow: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Print the list in use, to be edited and given back with `--sources`
     Sources {
@@ -79,6 +92,7 @@ pub fn run(args: &Args) -> Result<()> {
     match &args.command {
         Command::List { store, json } => list(&store.open()?, *json),
         Command::Fetch { names, store, quiet } => fetch(names, store, *quiet),
+        Command::Check { data, flow, json } => check(data, flow.as_deref(), *json),
         Command::Sources { store } => print(store.open()?.list.text.trim_end()),
     }
 }
@@ -96,6 +110,36 @@ fn fetch(names: &[String], args: &StoreArgs, quiet: bool) -> Result<()> {
         print(&format!("{}: {}\n  flowstone train {flow} --data {source}", *set.name, folder.display()))?;
     }
     Ok(())
+}
+
+fn check(name: &str, flow: Option<&str>, json: bool) -> Result<()> {
+    let set = match flow {
+        Some(flow) => open_data(&FlowFile::read(flow)?, Some(name))?,
+        None => data::open(name)?,
+    };
+    let copies = Copies::count("test", &set.test, &set.train)?;
+    let ([height, width, channels], [train, test]) = (set.train.shape(), [set.train.len(), set.test.len()]);
+    if json {
+        return print_json(&serde_json::json!({
+            "name": set.name, "train": train, "test": test, "height": height, "width": width, "channels": channels,
+            "levels": set.bins, "classes": set.classes, "remarks": set.remarks,
+            "test_images_among_training_images": copies.found,
+        }));
+    }
+    let mut lines = vec![format!(
+        "{}: {} images to train on, {} to test, of {height}×{width}×{channels}, {} grey levels, {} classes",
+        set.name,
+        grouped(train as u64),
+        grouped(test as u64),
+        set.bins,
+        set.classes.len()
+    )];
+    lines.extend(set.remarks);
+    lines.push(
+        copies_sentence(&copies)
+            .unwrap_or_else(|| "no test image is also among the training images, byte for byte".to_owned()),
+    );
+    print(&lines.join("\n"))
 }
 
 /// A data set, for programs.

@@ -38,7 +38,7 @@ fn latents<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let classes = classes_of(&model.flow, &images, class)?;
     let points = encode(&model.flow, device, &images, classes.as_deref())?;
     let labels = classes.or_else(|| images.labels_of(&(0..images.len()).collect::<Vec<_>>()));
-    let source = format!("{} split of {}", args.data.split_name(), set.name);
+    let source = args.data.describe(&images, &set);
     let file = LatentFile::new(&model, device, Content::Latents, points, labels, source)?;
     file.write(&args.out)?;
     let (out, n, names) = (args.out.display().to_string(), file.points.len(), file.points.describe());

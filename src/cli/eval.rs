@@ -1,8 +1,9 @@
 //! `eval MODEL`: bits per dimension with their error.
 
-use super::common::{DataArgs, LabelArgs, ModelArgs, on_device, print, print_json};
+use super::common::{DataArgs, LabelArgs, ModelArgs, Split, on_device, print, print_json, tell_copies};
 use crate::Result;
 use crate::backend::{Device, Element};
+use crate::data::Copies;
 use crate::flow::Model;
 use crate::train::{DataName, Evaluation, Noise, evaluate_as};
 
@@ -36,6 +37,9 @@ pub fn run(args: &Args) -> Result<()> {
 fn evaluation<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<Evaluation> {
     let model: Model<E, D> = args.model.load(device)?;
     let (images, set) = args.data.open(&model.file)?;
+    if args.data.source.split == Split::Test {
+        tell_copies(&Copies::if_held("test", &images, &set.train)?);
+    }
     let data = DataName { name: set.name, split: args.data.split_name().into(), fingerprint: images.fingerprint()? };
     let noise = Noise { seed: args.model.seed, draws: args.draws, importance: args.importance };
     let labels = args.labels.labels(&model)?;
@@ -71,8 +75,9 @@ pub fn sentence(evaluation: &Evaluation) -> String {
 
 fn describe(evaluation: &Evaluation) -> String {
     let data = &evaluation.data;
+    let taken = evaluation.taken.as_ref().map_or_else(String::new, |taken| format!(" ({taken})"));
     format!(
-        "{}\n{} split of {}, fingerprint {}, computed in {}",
+        "{}\n{} split{taken} of {}, fingerprint {}, computed in {}",
         sentence(evaluation),
         data.split,
         data.name,

@@ -14,7 +14,7 @@ pub struct Args {
     model: ModelArgs,
     #[command(flatten)]
     source: SourceArgs,
-    /// How many of them, from the first
+    /// How many of them, evenly from each class
     #[arg(short = 'n', long, default_value_t = 16)]
     images: usize,
     /// As JSON
@@ -35,7 +35,7 @@ fn inspection<D: Device<f32> + Device<f64>>(args: &Args, device: &D) -> Result<I
     let model = &args.model;
     let file = model.load::<f32, _>(device)?.file;
     let (all, set) = args.source.open(&file)?;
-    let images = all.select(0..args.images.min(all.len()))?;
+    let images = all.spread(args.images)?;
     let name = DataName { name: set.name, split: args.source.split_name().into(), fingerprint: images.fingerprint()? };
     let registries = (&Registry::default(), &Registry::default());
     inspect(&model.model, device, registries, model.raw, (&images, name))

@@ -72,7 +72,8 @@ impl Progress {
             }
             Event::Tested { step, evaluation } => {
                 let (mean, error) = (evaluation.bits_per_dim, evaluation.standard_error);
-                self.line(&format!("step {step}: test {mean:.3} ± {error:.3} bits/dim ({} images)", evaluation.images));
+                let images = evaluation.taken.clone().unwrap_or_else(|| format!("{} images", evaluation.images));
+                self.line(&format!("step {step}: test {mean:.3} ± {error:.3} bits/dim ({images})"));
             }
             Event::Validated { step, evaluation, best } => {
                 let mark = if best { ", the best so far" } else { "" };

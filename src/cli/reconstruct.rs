@@ -46,7 +46,7 @@ fn reconstruct<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> 
         return print_json(&serde_json::json!({
             "out": out, "images": outcome.images, "exact": outcome.exact, "changed_levels": outcome.changed_levels,
             "largest_error_levels": outcome.largest_error, "precision": E::NAME,
-            "data": format!("{} split of {}", args.data.split_name(), set.name),
+            "data": args.data.describe(&images, &set),
         }));
     }
     print(&format!("{}, in {}\n{out}", outcome.sentence(), E::NAME))

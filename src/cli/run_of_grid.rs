@@ -7,6 +7,7 @@ use super::common::{DeviceArgs, on_device};
 use crate::Result;
 use crate::ablation::{Grid, Run, Work, Worker};
 use crate::backend::{Device, Element};
+use crate::data::Portion;
 use crate::flow::{FlowFile, Registry};
 use crate::train::{Event, RunFolder, Start, Trainer, open_data};
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,9 @@ pub struct Args {
     resume: bool,
     #[arg(long)]
     allow_other_data: bool,
+    /// Of a grid that version 0.1.0 began
+    #[arg(long)]
+    ends: bool,
     #[command(flatten)]
     device: DeviceArgs,
 }
@@ -69,7 +73,8 @@ fn train<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
         }
         _ => {}
     };
-    Trainer::new(device, &file, &registry, data, folder, start)?.run(&mut watch).map(drop)
+    let portion = if args.ends { Portion::Ends } else { Portion::Spread };
+    Trainer::with_portions(device, &file, &registry, data, folder, start, portion)?.run(&mut watch).map(drop)
 }
 
 /// If nobody listens, nothing is lost.
@@ -101,6 +106,9 @@ impl Worker for Child {
         if resumes {
             command.arg("--resume");
             command.args(self.allow_other_data.then_some("--allow-other-data"));
+        }
+        if grid.portion() == Portion::Ends {
+            command.arg("--ends");
         }
         let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = pipes.spawn().map_err(started)?;

@@ -72,7 +72,8 @@ fn scores<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     if let Some(path) = &args.rank {
         let files = args.data.source.files(&model.file)?;
         let about = |i: usize| {
-            let file = files.as_ref().and_then(|files| files.get(i)).map(|path| path.display().to_string());
+            let file =
+                files.as_ref().and_then(|files| files.get(images.place(i))).map(|path| path.display().to_string());
             // The data name their classes, or the model does where theirs are numbers.
             let named = |label: usize| match set.classes.get(label).filter(|name| **name != label.to_string()) {
                 Some(name) => name.clone(),
@@ -80,7 +81,9 @@ fn scores<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
             };
             (file, images.label(i).map(named))
         };
-        write_ranking(path, &rank(&scores, |nats| model.flow.bits_per_dim(nats), about))?;
+        let mut ranking = rank(&scores, |nats| model.flow.bits_per_dim(nats), about);
+        ranking.iter_mut().for_each(|ranked| ranked.image = images.place(ranked.image));
+        write_ranking(path, &ranking)?;
     }
     let against = match &args.against {
         Some(other) => Some(compare(args, device, &model, (other, labels, dequantize), &scores)?),
@@ -90,11 +93,12 @@ fn scores<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
         return print_json(&serde_json::json!({
             "out": out, "images": scores.len(), "mean_nats": mean, "bits_per_dim": bits_per_dim,
             "non_finite": non_finite, "likelihood": likelihood, "precision": E::NAME, "against": against,
+            "taken": images.taken(),
         }));
     }
-    let count = scores.len();
+    let count = images.taken().map_or_else(|| format!("{} images", scores.len()), |taken| format!("images ({taken})"));
     print(&format!(
-        "{out}: ln {likelihood} of {count} images; mean {mean:.3} nats, {bits_per_dim:.4} bits/dim, {non_finite} not finite"
+        "{out}: ln {likelihood} of {count}; mean {mean:.3} nats, {bits_per_dim:.4} bits/dim, {non_finite} not finite"
     ))?;
     if let Some(path) = &args.rank {
         print(&format!("{}: the images from the most bits/dim to the fewest", path.display()))?;

@@ -1,6 +1,6 @@
 //! `train FLOW`: trains a flow in a folder of its own, or goes on where a run stopped.
 
-use super::common::{DeviceArgs, on_device, open, print, print_json};
+use super::common::{DeviceArgs, on_device, open, print, print_json, tell_copies};
 use super::progress::{CALM, Progress};
 use crate::backend::{Device, Element};
 use crate::flow::spec::{Length, Memory};
@@ -110,6 +110,7 @@ fn train<E: Element, D: Device<E>>(
     let mut progress = Progress::new(args.json, folder.path());
     let stop = stop_on_interrupt()?;
     let trainer = Trainer::new(device, file, &registry, data, folder, start)?.stoppable(&stop);
+    trainer.copies()?.iter().for_each(tell_copies);
     trainer.run(&mut |event| progress.show(event))
 }
 

@@ -1,7 +1,7 @@
 //! A data set: its splits, and the sizes and grey levels that a flow wants.
 
-use super::Images;
 use super::preparation::Preparation;
+use super::{Images, Portion};
 use crate::error::{Error, Result};
 
 /// A data set: its two official splits, and what their levels and labels mean.
@@ -43,11 +43,12 @@ impl DataSet {
         Ok(fewer)
     }
 
-    /// Takes the last `n` training images away, to validate on: the same ones every time.
+    /// Takes `n` training images away, to validate on: evenly from each class, or the last ones, as `portion` says; the
+    /// same ones every time.
     ///
     /// # Errors
     /// [`Error::Usage`] where that leaves nothing to train on.
-    pub fn hold_out(&mut self, n: usize) -> Result<Images> {
+    pub fn hold_out(&mut self, n: usize, portion: Portion) -> Result<Images> {
         let count = self.train.len();
         match count.checked_sub(n) {
             _ if count == 0 => Err(Error::Usage(format!(
@@ -61,7 +62,7 @@ impl DataSet {
                 "cannot hold out {n} images for validation: {} has {count} training images",
                 self.name
             ))),
-            Some(rest) => self.train.split_off(rest),
+            Some(_) => self.train.take_away(&portion.held_out(&self.train, n)),
         }
     }
 }
@@ -173,13 +174,40 @@ mod tests {
     }
 
     #[test]
-    fn the_last_training_images_are_held_out() {
+    fn the_last_training_images_are_held_out_where_version_1_did() {
         let mut held = data();
-        let validation = held.hold_out(3).unwrap();
+        let validation = held.hold_out(3, Portion::Ends).unwrap();
         assert_eq!((held.train.len(), validation.len()), (13, 3));
         assert_eq!(validation.image(0).unwrap(), data().train.image(13).unwrap());
-        assert!(held.hold_out(13).is_err());
-        assert!(held.hold_out(0).unwrap().is_empty());
+        assert!(held.hold_out(13, Portion::Ends).is_err());
+        assert!(held.hold_out(0, Portion::Ends).unwrap().is_empty());
+    }
+
+    #[test]
+    fn no_class_is_held_out_as_a_whole_where_images_are_sorted_by_class() {
+        let labels: Vec<u16> = (0..40).map(|i| i / 10).collect();
+        let images = Images::new((0..40).collect(), [1, 1, 1], Some(labels)).unwrap();
+        let sorted = DataSet { train: images.clone(), ..data() };
+        for streamed in [false, true] {
+            let mut set = sorted.clone();
+            if streamed {
+                set.train = set.train.reread().unwrap();
+            }
+            let validation = set.hold_out(10, Portion::Spread).unwrap();
+            for class in 0..4 {
+                let of = |images: &Images| images.labels().unwrap().iter().filter(|label| **label == class).count();
+                assert!([2, 3].contains(&of(&validation)), "{:?}", validation.labels());
+                assert_eq!(of(&validation) + of(&set.train), 10);
+            }
+            // Each image is in one of the two, with its own label, in the order that it had.
+            for part in [&set.train, &validation] {
+                let levels = part.levels().unwrap();
+                assert!(levels.is_sorted() && (0..part.len()).all(|i| part.label(i) == Some(levels[i] as usize / 10)));
+            }
+            let mut all = [set.train.levels().unwrap(), validation.levels().unwrap()].concat();
+            all.sort_unstable();
+            assert_eq!(all, images.levels().unwrap().to_vec());
+        }
     }
 
     fn squares(levels: Vec<u8>, shape: [usize; 3]) -> DataSet {

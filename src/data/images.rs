@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use rayon::prelude::*;
 
 use super::image_source::{ImageSource, Joined, Place};
+use super::portion::spread;
 use super::preparation::Preparation;
 use crate::error::{Error, Result};
 use crate::files::Fingerprint;
@@ -26,6 +27,14 @@ pub struct Images {
     shape: [usize; 3],
     labels: Option<Arc<[u16]>>,
     fingerprint: OnceLock<String>,
+    taken: Option<Taken>,
+}
+
+/// Where images stand that stand for a larger set.
+#[derive(Clone, Debug)]
+struct Taken {
+    places: Arc<[usize]>,
+    of: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -47,7 +56,7 @@ impl Images {
             return Err(refuse(format!("whole images of {pixels} levels"), format!("{} levels", levels.len())));
         }
         let count = levels.len() / pixels;
-        Self { store: Levels::Held(Arc::new(levels)), shape, labels: None, fingerprint: OnceLock::new() }
+        Self { store: Levels::Held(Arc::new(levels)), shape, labels: None, fingerprint: OnceLock::new(), taken: None }
             .labelled(labels, count)
     }
 
@@ -84,7 +93,7 @@ impl Images {
         let (shape, count) = (source.shape(), source.count());
         pixels_of(shape)?;
         let store = Levels::Streamed { source, which: (0..count).collect(), preparations: Vec::new() };
-        Self { store, shape, labels: None, fingerprint: OnceLock::new() }.labelled(labels, count)
+        Self { store, shape, labels: None, fingerprint: OnceLock::new(), taken: None }.labelled(labels, count)
     }
 
     fn labelled(self, labels: Option<Vec<u16>>, count: usize) -> Result<Self> {
@@ -228,7 +237,7 @@ impl Images {
                 preparations: preparations.clone(),
             },
         };
-        Ok(Self { store, shape: self.shape, labels, fingerprint: OnceLock::new() })
+        Ok(Self { store, shape: self.shape, labels, fingerprint: OnceLock::new(), taken: None })
     }
 
     /// These images and then those of another set; with labels if both have them.
@@ -307,26 +316,57 @@ impl Images {
         Ok(format!("sample-{hash}"))
     }
 
-    /// Takes the images from `at` on away, as a second set.
-    pub(super) fn split_off(&mut self, at: usize) -> Result<Self> {
-        let rest = self.select(at..self.len())?;
-        let first = match &mut self.store {
+    /// `n` of these images that stand for all, in their order. Put in the order of their classes, each class in the order
+    /// of the set, they are those at `⌊(k + 1/2) · count/n⌋`: each class has its share, to within one image. They keep their
+    /// places, so that noise that is drawn for one is that of the same image among all. All of them where there are no
+    /// more.
+    ///
+    /// # Errors
+    /// As [`Images::gather`].
+    pub fn spread(&self, n: usize) -> Result<Self> {
+        if n >= self.len() {
+            return Ok(self.clone());
+        }
+        let chosen = spread(self.labels(), self.len(), n);
+        let places = chosen.iter().map(|&i| self.place(i)).collect();
+        Ok(Self { taken: Some(Taken { places, of: self.len() }), ..self.select(chosen)? })
+    }
+
+    /// The place of image `i` in the set that [`Images::spread`] took these from; `i` where they are a set of their own.
+    pub fn place(&self, i: usize) -> usize {
+        self.taken.as_ref().and_then(|taken| taken.places.get(i)).copied().unwrap_or(i)
+    }
+
+    /// How [`Images::spread`] took these, in words: `100 of 10000, evenly from each class`; `None` where they are a set of
+    /// their own.
+    pub fn taken(&self) -> Option<String> {
+        let how = if self.labels.is_some() { "evenly from each class" } else { "evenly spaced" };
+        self.taken.as_ref().map(|taken| format!("{} of {}, {how}", self.len(), taken.of))
+    }
+
+    /// Takes the images at these places away, as a second set; places ascend.
+    ///
+    /// # Errors
+    /// As [`Images::select`].
+    pub(super) fn take_away(&mut self, places: &[usize]) -> Result<Self> {
+        let taken = self.select(places.iter().copied())?;
+        let mut rest = Vec::with_capacity(self.len() - places.len());
+        let mut next = places.iter().peekable();
+        rest.extend((0..self.len()).filter(|i| next.next_if_eq(&i).is_none()));
+        let pixels = self.pixels_per_image();
+        *self = match &mut self.store {
             // Not `select`: a set that fills memory is not to be copied.
             Levels::Held(levels) => {
-                let end = at * self.shape.iter().product::<usize>();
-                Arc::make_mut(levels).truncate(end);
-                let labels = self.labels.as_ref().map(|labels| labels[..at].into());
-                Self {
-                    store: Levels::Held(Arc::clone(levels)),
-                    shape: self.shape,
-                    labels,
-                    fingerprint: OnceLock::new(),
-                }
+                let all = Arc::make_mut(levels);
+                rest.iter().enumerate().for_each(|(to, &i)| all.copy_within(i * pixels..(i + 1) * pixels, to * pixels));
+                all.truncate(rest.len() * pixels);
+                let labels = self.labels.as_ref().map(|labels| rest.iter().map(|&i| labels[i]).collect());
+                let store = Levels::Held(Arc::clone(levels));
+                Self { store, shape: self.shape, labels, fingerprint: OnceLock::new(), taken: None }
             }
-            Levels::Streamed { .. } => self.select(0..at)?,
+            Levels::Streamed { .. } => self.select(rest)?,
         };
-        *self = first;
-        Ok(rest)
+        Ok(taken)
     }
 
     /// Each image prepared: now, or when it is read.
@@ -454,9 +494,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_split_off_is_the_end() {
+    fn what_is_taken_away_is_no_longer_there() {
         for mut images in both() {
-            let rest = images.split_off(3).unwrap();
+            let first_and_third = images.clone().take_away(&[0, 2]).unwrap();
+            assert_eq!(first_and_third.labels(), Some(&[5, 7][..]));
+            let rest = images.take_away(&[3]).unwrap();
             assert_eq!((images.len(), images.labels()), (3, Some(&[5, 6, 7][..])));
             assert_eq!((rest.levels().unwrap().to_vec(), rest.labels()), ((18..24).collect(), Some(&[8][..])));
             assert_eq!(images.levels().unwrap().to_vec(), (0..18).collect::<Vec<u8>>());

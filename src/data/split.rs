@@ -35,6 +35,7 @@ pub(super) fn with_test_split(name: String, images: &Images, classes: Vec<String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Portion;
 
     #[test]
     fn every_tenth_image_is_held_out() {
@@ -49,6 +50,7 @@ mod tests {
         let images = Images::new((0..9).collect(), [1, 1, 1], None).unwrap();
         let mut data = with_test_split("few".into(), &images, vec![]).unwrap();
         assert_eq!((data.train.len(), data.test.clone()), (0, images));
-        assert!(data.hold_out(0).unwrap_err().to_string().starts_with("few has 9 images and no test split"));
+        let message = data.hold_out(0, Portion::Spread).unwrap_err().to_string();
+        assert!(message.starts_with("few has 9 images and no test split"), "{message}");
     }
 }

@@ -44,14 +44,14 @@ pub struct Recipe {
     /// The largest L2 norm of the gradient of all parameters together; a longer one is shortened. Default none.
     #[serde(deserialize_with = "bounds::optional_positive")]
     pub clip_gradient_norm: Option<f64>,
-    /// Images of the training data held out to validate on. Default 0.
+    /// Images of the training data held out to validate on, evenly from each class. Default 0.
     pub validation: usize,
     /// How often to validate; at least a step apart. Default `Epochs(1)`.
     pub validate_every: Length,
     /// How often to evaluate on test images along the way, and once more at the end. Nothing of it moves the training.
     /// Default never.
     pub test_every: Option<Length>,
-    /// How many test images, from the first, are evaluated along the way. Default all.
+    /// How many test images are evaluated along the way, evenly from each class. Default all.
     #[serde(deserialize_with = "bounds::optional_count")]
     pub test_images: Option<usize>,
     /// Seconds of training steps after which the run ends, whatever `length` says. Such a run cannot be reproduced.

@@ -22,7 +22,8 @@ pub struct Attribute {
 
 impl Attribute {
     /// The pictures that `names` name: each a class of `set`, by name or number, whose training pictures are taken; or,
-    /// where it has a colon, other data that `open` opens, all of whose pictures are taken. At most `most` of each.
+    /// where it has a colon, other data that `open` opens, all of whose pictures are taken. At most `most` of each, then evenly
+    /// from each class.
     ///
     /// # Errors
     /// [`Error::Usage`] for a class that `set` does not have or that holds no picture; what `open` reports.
@@ -34,13 +35,14 @@ impl Attribute {
             if found.is_empty() {
                 return Err(Error::Usage(format!("`{name}` holds no picture")));
             }
-            levels.extend_from_slice(&found.select(0..found.len().min(most))?.levels()?);
+            levels.extend_from_slice(&found.spread(most)?.levels()?);
         }
         let images = Images::new(levels, set.train.shape(), None)?;
         Ok(Self { name: names.join(" and "), images })
     }
 
-    /// The training pictures of `set` that are of none of the classes that `names` name; at most `most`.
+    /// The training pictures of `set` that are of none of the classes that `names` name; at most `most`, then evenly from
+    /// each class.
     ///
     /// # Errors
     /// As [`Attribute::named`], and where a name is one of other data.
@@ -55,8 +57,7 @@ impl Attribute {
         if images.is_empty() {
             return Err(Error::Usage(format!("all of {}'s pictures are of {}", set.name, names.join(" or "))));
         }
-        let images = images.select(0..images.len().min(most))?;
-        Ok(Self { name: "all others".into(), images })
+        Ok(Self { name: "all others".into(), images: images.spread(most)? })
     }
 }
 
@@ -184,7 +185,8 @@ mod tests {
             [2, 5, 0, 3],
             "a name comes before a number"
         );
-        assert_eq!(named(&["images:here"]).unwrap().images.levels().unwrap()[..], [0, 1, 2, 3, 4], "at most five");
+        let five = named(&["images:here"]).unwrap().images.levels().unwrap().to_vec();
+        assert_eq!(five, [2, 3, 1, 2, 3], "at most five of both splits, of every class");
         assert_eq!(named(&["cat", "dog"]).unwrap().name, "cat and dog");
         let others = Attribute::other_than(&["cat".into(), "dog".into()], &set(), 9).unwrap();
         assert_eq!(others.images.levels().unwrap()[..], [2, 5]);

@@ -2,6 +2,7 @@
 
 use super::{DataIdentity, OptimizerState};
 use crate::backend::{Device, Element, ParameterGradients};
+use crate::data::Portion;
 use crate::flow::{Flow, FlowFile, TensorKind, read_tensors, unusable, write_tensors};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,9 @@ pub struct Checkpoint {
     /// The data it learns from; not in files of version 1.
     #[serde(default)]
     pub data: Option<DataIdentity>,
+    /// Which images are held out, and which test images evaluated along the way. Checkpoints of version 0.1.0 do not say.
+    #[serde(default = "Portion::of_version_1")]
+    pub portion: Portion,
 }
 
 impl Checkpoint {

@@ -57,6 +57,9 @@ pub struct Evaluation {
     pub weights: String,
     /// `f32` or `f64`.
     pub precision: String,
+    /// How the images were taken, where they are not all of their split: `100 of 10000, evenly from each class`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken: Option<String>,
     /// Which images.
     pub data: DataName,
 }
@@ -153,7 +156,7 @@ pub fn score<E: Element, D: Device<E>>(
     labels.likelihood(flow, images)?;
     let mut scores = Vec::with_capacity(images.len());
     for_each_chunk(images, |indices, levels| {
-        let numbers: Vec<u64> = indices.iter().map(|&i| i as u64).collect();
+        let numbers: Vec<u64> = indices.iter().map(|&i| images.place(i) as u64).collect();
         let labels = labels.of(images, &indices);
         let batch = Batch { levels: &levels, labels: labels.as_deref(), numbers: &numbers, dequantize };
         scores.extend(device.exactly(|| flow.log_prob_of(device, &batch))?);
@@ -252,6 +255,7 @@ pub fn evaluate_as<E: Element, D: Device<E>>(
         classification,
         weights: "raw".into(),
         precision: E::NAME.into(),
+        taken: images.taken(),
         data,
     })
 }

@@ -1,6 +1,7 @@
 //! The training loop.
 
 use super::batches::{Batches, Minibatch};
+use super::checkpoint::CheckpointTensors;
 use super::evaluate::expect_images;
 use super::inspect::{midpoints, some_labels};
 use super::optimizer::{add_to_average, swap_weights};
@@ -13,7 +14,7 @@ use super::{
 use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Initializer, ParameterGradients, Parameters};
 use crate::bijector::Effort;
-use crate::data::{DataSet, Images};
+use crate::data::{Copies, DataSet, Images, Portion};
 use crate::flow::spec::{Length, Memory, Recipe};
 use crate::flow::{
     Batch, Dequantize, Flow, FlowFile, GradientOutcome, LayerHealth, Model, Registry, default_drift_bound, dequantize,
@@ -139,6 +140,7 @@ pub struct Trainer<'a, E: Element, D: Device<E>> {
     validation: Images,
     /// The test images that are evaluated along the way.
     interim: Images,
+    portion: Portion,
     batches: Batches,
     folder: RunFolder,
     flow: Flow<E, D>,
@@ -163,14 +165,38 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         device: &D,
         file: &'a FlowFile,
         registry: &'a Registry<E, D>,
-        mut data: DataSet,
+        data: DataSet,
         folder: RunFolder,
         start: Start,
     ) -> Result<Self> {
+        Self::with_portions(device, file, registry, data, folder, start, Portion::Spread)
+    }
+
+    /// The same, where the images that are held out and those evaluated along the way are taken as `portion` says. A run
+    /// that is resumed takes those that it was begun with.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`].
+    pub fn with_portions(
+        device: &D,
+        file: &'a FlowFile,
+        registry: &'a Registry<E, D>,
+        mut data: DataSet,
+        folder: RunFolder,
+        start: Start,
+        portion: Portion,
+    ) -> Result<Self> {
         let recipe: &Recipe = &file.spec.train;
         let identity = DataIdentity::of(&data)?;
-        let validation = data.hold_out(recipe.validation)?;
-        let interim = data.test.select(0..recipe.test_images.unwrap_or(usize::MAX).min(data.test.len()))?;
+        let read = || Checkpoint::read(&folder.file("checkpoint.safetensors"));
+        let resumes = matches!(start, Start::Resume | Start::ResumeOnOtherData);
+        let resumed = resumes.then(read).transpose()?;
+        if let (Some((Checkpoint { data: Some(began), .. }, ..)), Start::Resume) = (&resumed, start) {
+            began.expect(&identity, &format!("the run in {}", folder.path().display()))?;
+        }
+        let portion = resumed.as_ref().map_or(portion, |(checkpoint, ..)| checkpoint.portion);
+        let validation = data.hold_out(recipe.validation, portion)?;
+        let interim = portion.of(&data.test, recipe.test_images.unwrap_or(usize::MAX))?;
         let batches = Batches::new(recipe, &data);
         let train = &data.train;
         let flow = Flow::build(file, registry, &Initializer::new(device, recipe.seed))?;
@@ -204,6 +230,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             identity,
             validation,
             interim,
+            portion,
             batches,
             folder,
             flow,
@@ -215,15 +242,14 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             seconds,
             stop: None,
         };
-        match start {
-            Start::Fresh => trainer.initialize()?,
-            Start::From(path) => {
+        match (resumed, start) {
+            (Some((checkpoint, _, tensors)), _) => trainer.restore(&checkpoint, tensors)?,
+            (None, Start::From(path)) => {
                 let model = Model::load(path, &trainer.device, registry, false)?;
                 trainer.flow.fill(&trainer.device, path, model.flow.tensors(&trainer.device)?)?;
                 trainer.flow.prepare(&trainer.device)?;
             }
-            Start::Resume => trainer.restore(false)?,
-            Start::ResumeOnOtherData => trainer.restore(true)?,
+            (None, _) => trainer.initialize()?,
         }
         if trainer.is_over() && trainer.has_ended()? {
             let (step, total) = (trainer.step, trainer.total);
@@ -243,6 +269,16 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
     /// The flow as it is, with the optimizer's weights.
     pub fn flow(&self) -> &Flow<E, D> {
         &self.flow
+    }
+
+    /// Of the images held out, and of those to test on, how many are among the training images too. Where images are read
+    /// when they are needed, that is not looked at.
+    ///
+    /// # Errors
+    /// As [`Copies::count`].
+    pub fn copies(&self) -> Result<[Copies; 2]> {
+        let train = &self.data.train;
+        Ok([Copies::if_held("validation", &self.validation, train)?, Copies::if_held("test", &self.data.test, train)?])
     }
 
     fn recipe(&self) -> &'a Recipe {
@@ -277,12 +313,10 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         self.flow.prepare(&self.device)
     }
 
-    fn restore(&mut self, on_other_data: bool) -> Result<()> {
+    fn restore(&mut self, checkpoint: &Checkpoint, tensors: CheckpointTensors<E>) -> Result<()> {
         let path = self.folder.file("checkpoint.safetensors");
-        let (checkpoint, _, tensors) = Checkpoint::read(&path)?;
-        if let Some(began) = checkpoint.data.filter(|_| !on_other_data) {
-            began.expect(&self.identity, &format!("the run in {}", self.folder.path().display()))?;
-            self.identity.directory = began.directory;
+        if let Some(began) = &checkpoint.data {
+            self.identity.directory.clone_from(&began.directory);
         }
         let average = self.average.as_mut().map(|(_, average)| average);
         tensors.restore(&path, &self.device, &mut self.flow, &mut self.optimizer, average)?;
@@ -538,6 +572,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             updates: self.optimizer.updates,
             best: self.best,
             data: Some(self.identity.clone()),
+            portion: self.portion,
         };
         let path = self.folder.file("checkpoint.safetensors");
         let average = self.average.as_ref().map(|(_, average)| average);

@@ -1,11 +1,11 @@
 //! Densities are densities: they integrate to 1, and bounds on the probability of a discrete image tend to it.
 
+use crate::quadrature::integrate;
 use flowstone::backend::{Cpu, Initializer};
 use flowstone::data::Images;
-use flowstone::flow::{Flow, FlowFile, Registry};
+use flowstone::flow::{Flow, FlowFile, Latents, Registry};
 use flowstone::train::{DataName, Noise, evaluate};
 use flowstone::{Image, laws};
-use proptest::prelude::*;
 
 /// A flow of images of one pixel, with parameters moved by so much.
 fn flow(channels: usize, layers: &str, (seed, moved): (u64, f64)) -> Flow<f64, Cpu> {
@@ -26,93 +26,122 @@ fn density(flow: &Flow<f64, Cpu>, points: &[f64]) -> Vec<f64> {
     flow.log_prob(x, None).unwrap().into_iter().map(|log_p| (log_p + volume).exp()).collect()
 }
 
-/// The middles of `n` equal parts of `low .. high`.
-fn middles(n: usize, (low, high): (f64, f64)) -> impl Iterator<Item = f64> + Clone {
-    (0..n).map(move |i| low + (high - low) * (i as f64 + 0.5) / n as f64)
-}
-
-/// The integral over an interval in each dimension, by the midpoint rule with n² or n points.
-fn integral(flow: &Flow<f64, Cpu>, n: usize, sides: &[(f64, f64)]) -> f64 {
-    let cell: f64 = sides.iter().map(|(low, high)| (high - low) / n as f64).product();
-    let points: Vec<f64> = match sides {
-        [one] => middles(n, *one).collect(),
-        [one, two] => middles(n, *one).flat_map(|a| middles(n, *two).flat_map(move |b| [a, b])).collect(),
-        _ => panic!("one dimension or two"),
-    };
-    points.chunks(1 << 16).map(|points| density(flow, points).iter().sum::<f64>()).sum::<f64>() * cell
-}
-
-/// The intervals that hold all but a negligible part: what latents within 8 standard deviations come from, and more.
-fn support(flow: &Flow<f64, Cpu>) -> Vec<(f64, f64)> {
-    let (dims, device) = (flow.image_shape().dims(), Cpu::default());
-    let shapes = flow.latent_shapes();
-    let n = 65_usize;
-    let axis: Vec<f64> = middles(n, (-8.0, 8.0)).collect();
-    let grid: Vec<Vec<f64>> = match dims {
-        1 => axis.iter().map(|&a| vec![a]).collect(),
-        _ => axis.iter().flat_map(|&a| axis.iter().map(move |&b| vec![a, b])).collect(),
-    };
+/// What latents at so many steps of this size from 0 in each direction come from, `[n, N]`.
+fn decoded<const N: usize>(flow: &Flow<f64, Cpu>, steps: i32, size: f64) -> Vec<f64> {
+    let device = Cpu::default();
+    let axis: Vec<f64> = (-steps..=steps).map(|step| f64::from(step) * size).collect();
+    let grid: Vec<[f64; N]> = (0..axis.len().pow(N as u32))
+        .map(|i| std::array::from_fn(|k| axis[i / axis.len().pow(k as u32) % axis.len()]))
+        .collect();
     let mut at = 0;
-    let latents = shapes.into_iter().map(|(name, shape)| {
+    let latents = flow.latent_shapes().into_iter().map(|(name, shape)| {
         let values: Vec<f64> = grid.iter().flat_map(|z| z[at..at + shape.dims()].to_vec()).collect();
         at += shape.dims();
         (name, Image::from_host(&device, grid.len(), shape, &values).unwrap())
     });
-    let latents = flowstone::flow::Latents { latents: latents.collect() };
-    let x = flow.decode(latents, None).unwrap().to_host().unwrap();
-    (0..dims)
-        .map(|k| {
-            let values = x.iter().skip(k).step_by(dims);
-            let (low, high) = values.fold((0.0_f64, 0.0_f64), |(low, high), x| (low.min(*x), high.max(*x)));
-            (low - 0.1 * (high - low), high + 0.1 * (high - low))
-        })
-        .collect()
+    flow.decode(Latents { latents: latents.collect() }, None).unwrap().to_host().unwrap()
 }
 
-/// Refuses an integral that is further from 1 than the quadrature's own error, as finer points show it. Where the points
-/// stand too far apart to see the density, or the error is not small, nothing is decided, and other parameters are
-/// tried: those random ones whose scales all but vanish in the tails spread them over millions.
-fn integrates_to_one(flow: &Flow<f64, Cpu>, n: usize) -> Result<f64, TestCaseError> {
-    let sides = support(flow);
-    prop_assume!(sides.iter().all(|(low, high)| (high - low) / (n as f64) < 0.1));
-    let (coarse, fine) = (integral(flow, n / 2, &sides), integral(flow, n, &sides));
-    // The kinks of ReLUs move the error about from one number of points to another, so one difference may be small by
-    // chance: ten times it, and no less than this.
-    let error = 10.0 * (fine - coarse).abs() + 1e-5;
-    // A density so narrow that it falls between all points is not seen either.
-    prop_assume!(error < 1e-3 && fine > 1e-3);
-    prop_assert!((fine - 1.0).abs() <= error, "{fine} ± {error:e} over {sides:?}");
-    Ok(error)
+/// Parts of each side of a box that holds what latents within 6 standard deviations come from, and more: narrow where
+/// there is much of it.
+fn parts<const N: usize>(flow: &Flow<f64, Cpu>) -> [Vec<(f64, f64)>; N] {
+    const PARTS: usize = 32;
+    let x = decoded::<N>(flow, 24, 0.25);
+    std::array::from_fn(|k| {
+        let mut values: Vec<f64> = x.iter().skip(k).step_by(N).copied().collect();
+        values.sort_by(f64::total_cmp);
+        let mut ends: Vec<f64> = (0..=PARTS).map(|i| values[i * (values.len() - 1) / PARTS]).collect();
+        let margin = (ends[PARTS] - ends[0]) / 10.0;
+        ends[0] -= margin;
+        ends[PARTS] += margin;
+        ends.windows(2).map(|ends| (ends[0], ends[1])).collect()
+    })
 }
+
+/// The error that the quadrature is to reach, and the points it may take for that.
+const GOAL: f64 = 1e-6;
+const BUDGET: usize = 1_000_000;
+
+/// What may be missing beside: latents beyond 6 standard deviations, 2·10⁻⁹ in each dimension, and rounding.
+const REST: f64 = 5e-9;
+
+/// Whether a density of a flow's images integrates to 1, to within the quadrature's own error. `None` where that error
+/// stays above its goal, or a ridge is so narrow that it falls between all points: nothing is decided then.
+fn is_one<const N: usize>(flow: &Flow<f64, Cpu>, density: &dyn Fn(&[f64]) -> Vec<f64>) -> Option<bool> {
+    let parts = parts::<N>(flow);
+    let boxes = match N {
+        1 => parts[0].iter().map(|&side| [side; N]).collect(),
+        _ => parts[0].iter().flat_map(|a| parts[1].iter().map(|b| std::array::from_fn(|k| [*a, *b][k]))).collect(),
+    };
+    let found = integrate(density, boxes, GOAL, BUDGET);
+    let places = decoded::<N>(flow, 10, 0.5);
+    let mut seen =
+        places.chunks(N).zip(density(&places)).map(|(x, p)| !found.misses(std::array::from_fn(|k| x[k]), p, GOAL));
+    let is_decided = found.error <= GOAL && seen.all(|seen| seen);
+    println!("{} ± {:e}{}", found.value, found.error, if is_decided { "" } else { ", undecided" });
+    is_decided.then(|| (found.value - 1.0).abs() <= found.error + REST)
+}
+
+const ONE: &str = "ActNorm(), InvertibleConv(), ActNorm(log_scale_factor: 1)";
 
 const TWO: &str = "ActNorm(), InvertibleConv(), AffineCoupling(width: 6), InvertibleConv(weight: LU),
     AffineCoupling(width: 5, scale: ClampedTanh(bound: 0.7)), Reverse(), AdditiveCoupling(width: 5)";
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn a_flow_in_one_dimension_integrates_to_1(seed: u64) {
-        let flow = flow(1, "ActNorm(), InvertibleConv(), ActNorm(log_scale_factor: 1)", (seed, 0.3));
-        integrates_to_one(&flow, 4000)?;
-    }
-
-    #[test]
-    fn a_flow_in_two_dimensions_integrates_to_1(seed: u64) {
-        integrates_to_one(&flow(2, TWO, (seed, 0.1)), 600)?;
-    }
-
-    #[test]
-    fn a_flow_with_a_split_integrates_to_1(seed: u64) {
-        integrates_to_one(&flow(2, &format!("{TWO}, Split(), ActNorm()"), (seed, 0.1)), 600)?;
-    }
+fn with_split() -> String {
+    format!("{TWO}, Split(), ActNorm()")
 }
 
-/// With parameters that are known to be seen well nothing is left undecided: a density that vanished would fail here.
+/// Integrates the densities of flows of 24 seeds: how many integrals were decided, each of which must be 1.
+fn decided<const N: usize>(layers: &str, moved: f64) -> usize {
+    let one = |seed: u64| {
+        let flow = flow(N, layers, (seed, moved));
+        let is_one = is_one::<N>(&flow, &|points| density(&flow, points));
+        assert_ne!(is_one, Some(false), "{layers}, seed {seed}");
+        is_one.is_some()
+    };
+    (0..24).filter(|&seed| one(seed)).count()
+}
+
 #[test]
-fn some_integrals_are_always_decided() {
-    for layers in [TWO.to_owned(), format!("{TWO}, Split(), ActNorm()")] {
-        integrates_to_one(&flow(2, &layers, (0, 0.05)), 600).unwrap();
+fn flows_in_one_dimension_integrate_to_1() {
+    assert_eq!(decided::<1>(ONE, 0.3), 24);
+}
+
+#[test]
+fn flows_in_two_dimensions_integrate_to_1() {
+    assert!(decided::<2>(TWO, 0.2) >= 23);
+}
+
+/// The deviations of a split's Gaussians are exponentials: some of these densities have ridges that are too narrow, and
+/// tails that go to infinity.
+#[test]
+fn flows_with_a_split_integrate_to_1() {
+    assert!(decided::<2>(&with_split(), 0.2) >= 22);
+}
+
+/// The density of a flow whose log-determinant is off by one in a hundred.
+fn spoiled(flow: &Flow<f64, Cpu>, points: &[f64]) -> Vec<f64> {
+    let (shape, device) = (flow.image_shape(), Cpu::default());
+    let x = Image::from_host(&device, points.len() / shape.dims(), shape, points).unwrap();
+    let mut ladj: Vec<f64> = density(flow, points).into_iter().map(f64::ln).collect();
+    for (_, z) in flow.encode(x, None).unwrap().latents {
+        let dims = z.shape().dims();
+        let normal = |z: &f64| -z * z / 2.0 - (2.0 * std::f64::consts::PI).ln() / 2.0;
+        let values = z.to_host().unwrap();
+        ladj.iter_mut().zip(values.chunks(dims)).for_each(|(ladj, z)| *ladj -= z.iter().map(normal).sum::<f64>());
+    }
+    density(flow, points).into_iter().zip(ladj).map(|(p, ladj)| p * (ladj / 100.0).exp()).collect()
+}
+
+#[test]
+fn a_density_that_is_none_is_refused() {
+    let one = flow(1, ONE, (0, 0.3));
+    assert_eq!(is_one::<1>(&one, &|points| spoiled(&one, points)), Some(false));
+    assert_eq!(is_one::<1>(&one, &|points| vec![0.0; points.len()]), Some(false));
+    for layers in [TWO.to_owned(), with_split()] {
+        let two = flow(2, &layers, (0, 0.2));
+        assert_eq!(is_one::<2>(&two, &|points| spoiled(&two, points)), Some(false), "{layers}");
+        assert_eq!(is_one::<2>(&two, &|points| vec![0.0; points.len() / 2]), Some(false));
     }
 }
 
@@ -132,7 +161,7 @@ fn importance_weighting_tends_to_the_probability_from_below() {
     narrow.prepare(&device).unwrap();
     let exact = (0..4).map(|level| {
         let bin = (f64::from(level) / 4.0 - 0.5, f64::from(level + 1) / 4.0 - 0.5);
-        -integral(&narrow, 20_000, &[bin]).log2() / 4.0
+        -integrate(&|x| density(&narrow, x), vec![[bin]], 1e-9, BUDGET).value.log2() / 4.0
     });
     let exact: f64 = exact.sum();
     let bound = |importance: u64| bits(&narrow, Noise { seed: 3, draws: 4000 / importance, importance });

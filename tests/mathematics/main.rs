@@ -12,6 +12,7 @@ mod jacobian;
 mod latents;
 mod laws;
 mod parity;
+mod quadrature;
 mod registry;
 mod saturated;
 mod scores;

@@ -227,11 +227,15 @@ fn pictures_go_to_latents_and_back_and_lie_on_lines_and_directions() {
     let at = folder.path();
     succeeds(&["train", "digits", "--steps", "3", "--out", "run"], at);
     let size = |name: &str| at.join(name).metadata().map(|metadata| metadata.len()).unwrap_or(0);
-    assert!(succeeds(&["encode", "run", "-n", "20"], at).contains("20 pictures, test split of digits; split.0"));
+    let encoded = succeeds(&["encode", "run", "-n", "20"], at);
+    assert!(
+        encoded.contains("20 pictures, test split (20 of 360, evenly from each class) of digits; split.0"),
+        "{encoded}"
+    );
     assert!(succeeds(&["decode", "run", "latents.safetensors", "--npy", "back.npy"], at).contains("20 pictures"));
     let back = fs::read(at.join("back.npy")).unwrap();
     let digits = flowstone::data::open("digits").unwrap();
-    assert!(back.ends_with(&digits.test.select(0..20).unwrap().levels().unwrap()), "the same grey levels");
+    assert!(back.ends_with(&digits.test.spread(20).unwrap().levels().unwrap()), "the same grey levels");
     let json: serde_json::Value =
         serde_json::from_str(&succeeds(&["reconstruct", "run", "-n", "30", "--json"], at)).unwrap();
     assert_eq!((json["exact"].as_u64(), json["changed_levels"].as_u64()), (Some(30), Some(0)));

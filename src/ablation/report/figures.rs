@@ -21,7 +21,12 @@ pub(super) fn save(plan: &Plan, results: &Results, folder: &Path) -> Result<Vec<
         1 => "one seed".to_owned(),
         seeds => format!("mean ± standard deviation over {seeds} seeds"),
     };
-    let images = interim_images(plan).map_or_else(|| "test images".to_owned(), |n| format!("first {n} test images"));
+    let images = match (results.runs.iter().find_map(|run| run.taken.as_ref()), interim_images(plan)) {
+        (Some(taken), _) => format!("test images ({taken})"),
+        // So did version 0.1.0.
+        (None, Some(n)) => format!("first {n} test images"),
+        (None, None) => "test images".to_owned(),
+    };
     let mut draw = |stem: &'static str, caption: String, panels: Panels| -> Result<()> {
         if panels.panels.iter().any(|(_, series)| !series.is_empty()) {
             panels.save(folder.join(stem))?;

@@ -2,18 +2,92 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::{CertificateError, RootCertStore};
 use ureq::http::{Response, StatusCode, Uri, header};
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
 use crate::error::{Error, Result};
 
-/// How long to wait for a connection, for an answer, and for the next bytes of one.
-const CONNECT: Duration = Duration::from_secs(20);
-const ANSWER: Duration = Duration::from_secs(60);
-const STALL: Duration = Duration::from_secs(30);
+/// The variable of the environment that names a file of certificates.
+pub const CERTIFICATES: &str = "FLOWSTONE_CERTIFICATES";
+
+/// How servers are reached, and how long they are waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connecting {
+    /// For a name to be found, and then for a connection.
+    pub connect: Duration,
+    /// For an answer.
+    pub answer: Duration,
+    /// For the next bytes of one.
+    pub stall: Duration,
+    /// Before a source that broke off is asked again; each further time it is twice as long.
+    pub pause: Duration,
+    /// A file of certificates, PEM, of the authorities that are trusted in place of the program's own: those of a proxy
+    /// that signs what goes through it, perhaps.
+    pub certificates: Option<PathBuf>,
+}
+
+impl Default for Connecting {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(20),
+            answer: Duration::from_secs(60),
+            stall: Duration::from_secs(30),
+            pause: Duration::from_millis(250),
+            certificates: None,
+        }
+    }
+}
+
+impl Connecting {
+    /// With the certificates that `FLOWSTONE_CERTIFICATES` names, where it does.
+    pub fn from_environment() -> Self {
+        let certificates = std::env::var_os(CERTIFICATES).filter(|path| !path.is_empty()).map(PathBuf::from);
+        Self { certificates, ..Self::default() }
+    }
+
+    /// What asks for files. Proxies are as the environment says.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::BadFile`] for certificates that cannot be read.
+    pub(super) fn agent(&self) -> Result<Agent> {
+        let tls = TlsConfig::builder().root_certs(match &self.certificates {
+            Some(path) => RootCerts::Specific(Arc::new(authorities(path)?)),
+            None => RootCerts::WebPki,
+        });
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .user_agent(concat!("flowstone/", env!("CARGO_PKG_VERSION")))
+            .timeout_resolve(Some(self.connect))
+            .timeout_connect(Some(self.connect))
+            .timeout_recv_response(Some(self.answer))
+            .timeout_per_read(Some(self.stall))
+            .tls_config(tls.build());
+        Ok(Agent::new_with_config(config.build()))
+    }
+}
+
+/// The certificates of a PEM file, each of which must be one.
+fn authorities(path: &Path) -> Result<Vec<Certificate<'static>>> {
+    let text = std::fs::read(path).map_err(Error::io(path))?;
+    let refuse =
+        |reason: String| Error::bad_file(path, format!("{reason}; {CERTIFICATES} names a file of them in PEM"));
+    let mut certificates = Vec::new();
+    for item in ureq::tls::parse_pem(&text) {
+        if let PemItem::Certificate(certificate) = item.map_err(|error| refuse(format!("is no PEM: {error}")))? {
+            RootCertStore::empty()
+                .add(certificate.der().into())
+                .map_err(|error| refuse(format!("certificate {} is none: {error}", certificates.len() + 1)))?;
+            certificates.push(certificate);
+        }
+    }
+    if certificates.is_empty() { Err(refuse("holds no certificate".into())) } else { Ok(certificates) }
+}
 
 /// What came of a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,18 +100,6 @@ pub enum Answer {
     Refused(String),
     /// The host was not reached.
     Unreachable(String),
-}
-
-/// What asks for files. Proxies are as the environment says.
-pub fn agent() -> Agent {
-    let config = Agent::config_builder()
-        .http_status_as_error(false)
-        .user_agent(concat!("flowstone/", env!("CARGO_PKG_VERSION")))
-        .timeout_resolve(Some(CONNECT))
-        .timeout_connect(Some(CONNECT))
-        .timeout_recv_response(Some(ANSWER))
-        .timeout_per_read(Some(STALL));
-    Agent::new_with_config(config.build())
 }
 
 /// The host of an address.
@@ -143,6 +205,9 @@ fn failed(error: ureq::Error) -> Answer {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, UnexpectedEof};
     use ureq::{Error as E, Timeout};
     let reason = plain(&error);
+    if certificate(&error).is_some() {
+        return Answer::Refused(reason);
+    }
     match error {
         E::Timeout(Timeout::RecvResponse | Timeout::PerRead) | E::Protocol(_) => Answer::Broken(reason),
         E::Io(error) if matches!(error.kind(), ConnectionAborted | ConnectionReset | UnexpectedEof) => {
@@ -156,6 +221,9 @@ fn failed(error: ureq::Error) -> Answer {
 /// What went wrong with a connection, in plain words.
 fn plain(error: &ureq::Error) -> String {
     use ureq::{Error as E, Timeout};
+    if let Some(reason) = certificate(error) {
+        return reason;
+    }
     match error {
         E::HostNotFound => "no such host is known here".into(),
         E::Timeout(Timeout::PerRead | Timeout::RecvBody) => "nothing more came".into(),
@@ -164,6 +232,29 @@ fn plain(error: &ureq::Error) -> String {
         E::Io(error) => error.to_string(),
         other => other.to_string(),
     }
+}
+
+/// What is wrong with a server's certificate, if that is what went wrong.
+fn certificate(error: &ureq::Error) -> Option<String> {
+    use CertificateError as C;
+    let error = match error {
+        ureq::Error::Rustls(error) => error,
+        ureq::Error::Io(error) => error.get_ref()?.downcast_ref::<rustls::Error>()?,
+        _ => return None,
+    };
+    let rustls::Error::InvalidCertificate(wrong) = error else { return None };
+    Some(match wrong {
+        C::UnknownIssuer | C::BadSignature => format!(
+            "its certificate is not of an authority that is trusted here; behind a proxy with an authority of its own, name \
+             a file with that authority's certificate in {CERTIFICATES}"
+        ),
+        C::Expired | C::ExpiredContext { .. } => "its certificate has expired, or this machine's date is wrong".into(),
+        C::NotValidYet | C::NotValidYetContext { .. } => {
+            "its certificate is not valid yet, or this machine's date is wrong".into()
+        }
+        C::NotValidForName | C::NotValidForNameContext { .. } => "its certificate is that of another host".into(),
+        _ => format!("its certificate is refused ({error})"),
+    })
 }
 
 #[cfg(test)]

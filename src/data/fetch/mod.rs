@@ -21,11 +21,10 @@ use crate::error::{Error, Result};
 use crate::files::write_atomically;
 use http::{Answer, ask, host};
 
+pub use http::{CERTIFICATES, Connecting};
+
 /// How often a source may break off in a row before the next is asked.
 const TRIES: u32 = 4;
-
-/// The first pause after a broken connection; each further one is twice as long.
-const PAUSE: Duration = Duration::from_millis(250);
 
 /// So many bytes from a broken connection are worth another try, however often it broke.
 const PROGRESS: u64 = 1 << 20;
@@ -99,14 +98,24 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Usage`] for a name that is not in the list; [`Error::Fetch`] where no source gives a file, with what each
-    /// said; [`Error::BadFile`] for an archive that cannot be unpacked; [`Error::Io`] where the folder cannot be written.
+    /// said; [`Error::BadFile`] for an archive that cannot be unpacked, or certificates that are none; [`Error::Io`] where
+    /// the folder cannot be written.
     pub fn fetch(&self, name: &str, show: &mut dyn FnMut(FetchEvent)) -> Result<PathBuf> {
+        self.fetch_by(&Connecting::from_environment(), name, show)
+    }
+
+    /// The same over connections of this kind.
+    ///
+    /// # Errors
+    /// As [`Store::fetch`].
+    pub fn fetch_by(&self, connecting: &Connecting, name: &str, show: &mut dyn FnMut(FetchEvent)) -> Result<PathBuf> {
+        let agent = connecting.agent()?;
         let set = self.find(name)?;
         let place = self.place(set);
         fs::create_dir_all(&place).map_err(Error::io(&place))?;
         let _lock = lock(&place, show)?;
         remove_leftovers(&place)?;
-        let mut fetching = Fetching { set, place, agent: http::agent(), unreachable: Vec::new(), show };
+        let mut fetching = Fetching { set, place, agent, pause: connecting.pause, unreachable: Vec::new(), show };
         for (i, file) in set.files.iter().enumerate() {
             fetching.file(i, file)?;
         }
@@ -151,6 +160,7 @@ struct Fetching<'a> {
     set: &'a Source,
     place: PathBuf,
     agent: Agent,
+    pause: Duration,
     /// Hosts that were not reached: they are asked last.
     unreachable: Vec<String>,
     show: &'a mut dyn FnMut(FetchEvent),
@@ -242,7 +252,7 @@ impl Fetching<'_> {
                         return Ok(Outcome::Failed(reason));
                     }
                     self.trouble(file, format!("{}: {reason}; trying again", host(url)));
-                    std::thread::sleep(PAUSE * (1 << (broken - 1)));
+                    std::thread::sleep(self.pause * (1 << (broken - 1)));
                 }
                 Answer::Refused(reason) => return Ok(Outcome::Failed(reason)),
                 Answer::Unreachable(reason) => {
