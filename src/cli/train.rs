@@ -1,6 +1,6 @@
 //! `train FLOW`: trains a flow in a folder of its own, or goes on where a run stopped.
 
-use super::common::{DeviceArgs, on_device, open, print, print_json};
+use super::common::{DeviceArgs, ReadingArgs, on_device, open, print, print_json};
 use super::progress::{CALM, Progress};
 use crate::backend::{Device, Element};
 use crate::flow::spec::{Length, Memory};
@@ -48,6 +48,8 @@ pub struct Args {
     /// Where the backward pass finds activations [default: the recipe's]
     #[arg(long, value_enum)]
     memory: Option<MemoryChoice>,
+    #[command(flatten)]
+    reading: ReadingArgs,
     #[command(flatten)]
     device: DeviceArgs,
     /// The result as JSON on stdout
@@ -97,7 +99,7 @@ fn train<E: Element, D: Device<E>>(
     folder: RunFolder,
     start: Start,
 ) -> Result<Outcome> {
-    let data = open(file, None)?;
+    let data = open(file, None, args.reading)?;
     let registry = Registry::default();
     let mut progress = Progress::new(args.json, folder.path());
     let stop = stop_on_interrupt()?;
