@@ -99,7 +99,8 @@ fn rows_of_pictures<E: Element, D: Device<E>>(
         Classes::These(these) if these.len() == 1 => these.first().copied(),
         _ => return Err(Error::Usage("--pictures are of their own classes, or all of one --class".into())),
     };
-    let (images, set) = SourceArgs { data: args.data.clone(), split: args.split, reading: args.reading }.open(&model.file)?;
+    let (images, set) =
+        SourceArgs { data: args.data.clone(), split: args.split, reading: args.reading }.open(&model.file)?;
     let pictures = Pictures::of(&images, &args.pictures, &set.classes)?;
     let labels = classes_of(&model.flow, &pictures.images, class)?;
     request.rows_of_pictures(&model.flow, device, &pictures, labels.as_deref())

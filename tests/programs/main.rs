@@ -9,6 +9,7 @@ mod classes;
 mod cli;
 mod data;
 mod fetch;
+mod folders;
 mod latent;
 mod pictures;
 mod resume;

@@ -1,11 +1,11 @@
 //! A picture from its file: sides and pixels, upright.
 
-use std::io::{BufRead, BufReader, Cursor, Read, Seek};
+use std::io::{BufRead, BufReader, Cursor, ErrorKind, Read, Seek};
 use std::path::Path;
 
 use image::error::UnsupportedErrorKind;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
 
 use super::kinds::most_pixels;
 use super::whole::expect_whole;
@@ -26,9 +26,15 @@ pub(super) fn decode(path: &Path) -> Result<DynamicImage> {
         return Err(Error::bad_file(path, reason));
     }
     let mut bytes = Vec::new();
-    BufReader::new(file).take(length).read_to_end(&mut bytes).map_err(Error::io(path))?;
-    let (mut decoder, format) = decoder(path, Cursor::new(&bytes), length)?;
-    expect_whole(format, &bytes).map_err(|reason| Error::bad_file(path, reason))?;
+    file.take(length).read_to_end(&mut bytes).map_err(Error::io(path))?;
+    decode_bytes(path, &bytes)
+}
+
+/// The picture that the content of a file is.
+fn decode_bytes(path: &Path, bytes: &[u8]) -> Result<DynamicImage> {
+    let format = image::guess_format(bytes).map_err(|_| of_no_kind(path))?;
+    expect_whole(format, bytes).map_err(|reason| Error::bad_file(path, reason))?;
+    let mut decoder = decoder(path, Cursor::new(bytes), bytes.len() as u64)?;
     let orientation = decoder.orientation().map_err(wrong(path))?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(wrong(path))?;
     picture.apply_orientation(orientation);
@@ -52,7 +58,7 @@ pub(super) fn sides(path: &Path) -> Result<[usize; 2]> {
 }
 
 fn sides_in(path: &Path, reader: impl BufRead + Seek, length: u64) -> Result<[usize; 2]> {
-    let (mut decoder, _) = decoder(path, reader, length)?;
+    let mut decoder = decoder(path, reader, length)?;
     let (width, height) = decoder.dimensions();
     let orientation = decoder.orientation().map_err(wrong(path))?;
     let is_turned = matches!(
@@ -64,15 +70,9 @@ fn sides_in(path: &Path, reader: impl BufRead + Seek, length: u64) -> Result<[us
 }
 
 /// A decoder that has read the header of a file of so many bytes, and found nothing wrong with it.
-fn decoder<'a, R: BufRead + Seek + 'a>(
-    path: &Path,
-    reader: R,
-    length: u64,
-) -> Result<(impl ImageDecoder + use<'a, R>, ImageFormat)> {
+fn decoder<'a, R: BufRead + Seek + 'a>(path: &Path, reader: R, length: u64) -> Result<impl ImageDecoder + use<'a, R>> {
     let mut reader = ImageReader::new(reader).with_guessed_format().map_err(Error::io(path))?;
-    let Some(format) = reader.format() else {
-        return Err(Error::bad_file(path, "it cannot be decoded: its first bytes are of no kind of picture that is known"));
-    };
+    let format = reader.format().ok_or_else(|| of_no_kind(path))?;
     let mut limits = Limits::default();
     (limits.max_image_width, limits.max_image_height) = (Some(LONGEST_SIDE), Some(LONGEST_SIDE));
     limits.max_alloc = Some(MOST_MEMORY);
@@ -88,7 +88,11 @@ fn decoder<'a, R: BufRead + Seek + 'a>(
     if matches!(decoder.color_type(), image::ColorType::Rgb32F | image::ColorType::Rgba32F) {
         return Err(Error::bad_file(path, format!("its pixels are floating-point numbers: {EIGHT_OR_SIXTEEN}")));
     }
-    Ok((decoder, format))
+    Ok(decoder)
+}
+
+fn of_no_kind(path: &Path) -> Error {
+    Error::bad_file(path, "it cannot be decoded: its first bytes are of no kind of picture that is known")
 }
 
 const EIGHT_OR_SIXTEEN: &str = "save it with 8 or 16 bits a channel";
@@ -96,11 +100,15 @@ const EIGHT_OR_SIXTEEN: &str = "save it with 8 or 16 bits a channel";
 /// What a decoder said of a file.
 fn wrong(path: &Path) -> impl Fn(ImageError) -> Error {
     move |error| match error {
-        ImageError::IoError(error) => super::super::bytes::unreadable(path)(error),
+        // The system gives its errors a number; any other is a decoder's.
+        ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof || error.raw_os_error().is_some() => {
+            super::super::bytes::unreadable(path)(error)
+        }
+        ImageError::IoError(error) => Error::bad_file(path, format!("the file is damaged: {error}")),
         ImageError::Unsupported(what) if !matches!(what.kind(), UnsupportedErrorKind::Format(_)) => {
             Error::bad_file(path, format!("it cannot be decoded: {what}; {EIGHT_OR_SIXTEEN}"))
         }
-        error => Error::bad_file(path, format!("it cannot be decoded: {error}")),
+        error => Error::bad_file(path, format!("it cannot be decoded: {}", error.to_string().trim_end())),
     }
 }
 
@@ -108,21 +116,26 @@ fn wrong(path: &Path) -> impl Fn(ImageError) -> Error {
 mod tests {
     use super::super::samples::{FLOATS, LOSSLESS, bytes, colourful, every_kind, turned_jpeg, with_segment, written};
     use super::*;
-    use image::{ImageBuffer, Luma};
+    use image::{ImageBuffer, ImageFormat, Luma};
     use proptest::prelude::*;
 
     /// What is decoded from a file of these bytes, or the refusal.
     fn decoded(bytes: &[u8]) -> std::result::Result<DynamicImage, String> {
-        in_a_file(bytes, decode)
+        refused(decode_bytes(Path::new("picture"), bytes))
     }
 
-    fn in_a_file<T>(bytes: &[u8], read: impl Fn(&Path) -> Result<T>) -> std::result::Result<T, String> {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), bytes).unwrap();
-        read(file.path()).map_err(|error| {
-            assert!(error.is_input(), "{error}");
+    fn refused<T>(result: Result<T>) -> std::result::Result<T, String> {
+        result.map_err(|error| {
+            assert!(error.is_input(), "{error}: {error:?}");
             error.to_string()
         })
+    }
+
+    /// The sides that the head of a file of these bytes says.
+    fn sides_of(bytes: &[u8]) -> std::result::Result<[usize; 2], String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        refused(sides(file.path()))
     }
 
     #[test]
@@ -156,12 +169,12 @@ mod tests {
         for (kind, bytes) in every_kind() {
             let picture = decoded(&bytes).unwrap();
             let expected = [picture.height() as usize, picture.width() as usize];
-            assert_eq!(in_a_file(&bytes, sides).unwrap(), expected, "{kind}");
+            assert_eq!(sides_of(&bytes).unwrap(), expected, "{kind}");
         }
-        assert_eq!(in_a_file(&turned_jpeg(), sides), Ok([13, 9]));
+        assert_eq!(sides_of(&turned_jpeg()), Ok([13, 9]));
         let long = with_segment(0xe2, &[7; 65_000]);
         let long = [&long[..2], &[0xff, 0xe3, 0x80, 2], &[0; 0x8000], &long[2..]].concat();
-        assert_eq!(in_a_file(&long, sides), Ok([9, 13]), "past the head of the file");
+        assert_eq!(sides_of(&long), Ok([9, 13]), "past the head of the file");
     }
 
     #[test]
@@ -197,13 +210,17 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(256))]
         #[test]
-        fn damaged_pictures_are_read_or_refused(kind in any::<prop::sample::Index>(), at in 0.0..1.0f64, byte: u8, cut in 0.2..1.2f64) {
+        fn damaged_pictures_are_read_or_refused(
+            kind in any::<prop::sample::Index>(),
+            at in 0.0..1.0f64,
+            byte in any::<u8>(),
+            cut in 0.2..1.2f64,
+        ) {
             let kinds = every_kind();
             let mut bytes = kinds[kind.index(kinds.len())].1.clone();
             let (at, length) = ((at * bytes.len() as f64) as usize, bytes.len());
             bytes[at] = byte;
             bytes.truncate((cut * length as f64) as usize);
-            let _ = in_a_file(&bytes, sides);
             let _ = decoded(&bytes);
         }
     }

@@ -127,15 +127,18 @@ impl Unreadable {
         let (count, of) = (self.errors.len(), self.of);
         let are = if count == 1 { "is" } else { "are" };
         let mut words = format!("{count} of {of} pictures {are} unreadable{done}:");
-        for error in self.errors.iter().take(NAMED) {
+        let line = |error: &Error| {
             let (path, reason) = match error {
-                Error::BadFile { path, reason } => (path, reason.clone()),
-                Error::Io { path, source } => (path, source.to_string()),
-                error => (&folder.to_path_buf(), error.to_string()),
+                Error::BadFile { path, reason } => (path.as_path(), reason.clone()),
+                Error::Io { path, source } => (path.as_path(), source.to_string()),
+                error => (folder, error.to_string()),
             };
-            let name = path.strip_prefix(folder).unwrap_or(path).display();
-            words += &format!("\n  {name}: {reason}");
-        }
+            format!("\n  {}: {reason}", path.strip_prefix(folder).unwrap_or(path).display())
+        };
+        let mut lines: Vec<String> = self.errors.iter().map(line).collect();
+        lines.sort();
+        lines.truncate(NAMED);
+        words += &lines.concat();
         if count > NAMED {
             words += &format!("\n  and {} more", count - NAMED);
         }

@@ -328,7 +328,15 @@ mod tests {
     }
 
     fn with_a_picture_each(names: &[&str]) -> TempDir {
-        folder(&names.iter().map(|name| format!("{name}/a.png")).collect::<Vec<_>>().iter().map(|name| &**name).collect::<Vec<_>>())
+        folder(
+            &names
+                .iter()
+                .map(|name| format!("{name}/a.png"))
+                .collect::<Vec<_>>()
+                .iter()
+                .map(|name| &**name)
+                .collect::<Vec<_>>(),
+        )
     }
 
     #[test]
@@ -375,13 +383,19 @@ mod tests {
         }
         let folder = folder(&["train/a.png", "test/labels.csv"]);
         let error = found(&folder, "").unwrap_err().to_string();
-        assert!(error.contains("test: there is no picture in this folder") && error.ends_with("found 1 .csv"), "{error}");
+        assert!(
+            error.contains("test: there is no picture in this folder") && error.ends_with("found 1 .csv"),
+            "{error}"
+        );
     }
 
     #[test]
     fn what_is_not_clear_is_refused_with_every_reading() {
         for (names, readings) in [
-            (&["test", "train", "train_toy"][..], &["?train=train&test=test\": without train_toy", "?train=train_toy&test=test\""][..]),
+            (
+                &["test", "train", "train_toy"][..],
+                &["?train=train&test=test\": without train_toy", "?train=train_toy&test=test\""][..],
+            ),
             (&["test", "train", "vehicles"], &["?train=train&test=test\": without vehicles"]),
             (&["train", "val", "valid"], &["?train=train&test=val\"", "?train=train&test=valid\""]),
         ] {
@@ -431,7 +445,14 @@ mod tests {
 
     #[test]
     fn classes_without_pictures_are_told_and_keep_the_labels_of_training() {
-        let folder = folder(&["train/a/1.png", "train/b/2.png", "train/c/3.png", "test/a/4.png", "test/c/5.png", "train/d/x.txt"]);
+        let folder = folder(&[
+            "train/a/1.png",
+            "train/b/2.png",
+            "train/c/3.png",
+            "test/a/4.png",
+            "test/c/5.png",
+            "train/d/x.txt",
+        ]);
         fs::create_dir(folder.path().join("test/b")).unwrap();
         let both = found(&folder, "").unwrap();
         assert_eq!((both.test.labels, both.test.classes), (vec![0, 2], ["a", "b", "c"].map(str::to_owned).into()));

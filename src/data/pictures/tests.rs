@@ -183,3 +183,100 @@ fn a_header_that_says_too_much_is_refused_without_the_memory() {
     fs::write(folder.path().join("0.png"), png).unwrap();
     assert!(complaint(&folder, [2, 4, 1]).contains("0.png: it cannot be decoded"));
 }
+
+/// Ten pictures in two classes of which two cannot be decoded, one is cut and one is too small.
+fn partly_unreadable() -> TempDir {
+    let names =
+        ["a/0.png", "a/1.png", "a/2.jpg", "a/3.png", "b/4.png", "b/5.png", "b/6.png", "b/7.png", "b/8.png", "b/9.png"];
+    let folder = folder(&names);
+    fs::write(folder.path().join("a/0.png"), b"no picture").unwrap();
+    fs::write(folder.path().join("b/9.png"), b"").unwrap();
+    let jpeg = fs::read(folder.path().join("a/2.jpg")).unwrap();
+    fs::write(folder.path().join("a/2.jpg"), &jpeg[..jpeg.len() * 6 / 10]).unwrap();
+    save(&folder, "b/5.png", &picture(5, 3, 2));
+    folder
+}
+
+#[test]
+fn all_that_cannot_be_read_is_listed_at_once() {
+    let folder = partly_unreadable();
+    let message = complaint(&folder, [2, 4, 3]);
+    assert!(message.contains("4 of 10 pictures are unreadable:") && message.contains("--skip-unreadable"), "{message}");
+    for words in
+        ["a/0.png: it cannot be", "a/2.jpg: the file is cut", "b/5.png: it is 2×3, smaller", "b/9.png: it cannot"]
+    {
+        assert!(message.contains(&format!("\n  {words}")), "{words} in {message}");
+    }
+    let many = self::folder(&[]);
+    (10..35).for_each(|i| fs::write(many.path().join(format!("{i}.png")), "").unwrap());
+    save(&many, "a.png", &picture(1, 4, 2));
+    let message = complaint(&many, [2, 4, 3]);
+    assert_eq!(message.lines().count(), 23, "{message}");
+    assert!(message.contains("25 of 26") && message.contains("\n  and 5 more\n"), "{message}");
+}
+
+#[test]
+fn without_what_cannot_be_read_images_labels_and_files_are_those_of_the_rest() {
+    let folder = partly_unreadable();
+    let skipping = Opening { skip_unreadable: true, ..exactly([2, 4, 3]) };
+    let held = read(&folder, &skipping).unwrap();
+    let streamed = read(&folder, &Opening { memory: 0, ..skipping }).unwrap();
+    assert!(streamed.test.is_streamed());
+    for data in [held, streamed] {
+        let remark = data.remarks.last().unwrap();
+        assert!(remark.contains("4 of 10 pictures are unreadable and left out:\n  "), "{remark}");
+        assert!(remark.contains("b/5.png: it is 2×3, smaller than the 2×4 that are asked for"), "{remark}");
+        let all = data.train.followed_by(&data.test).unwrap();
+        assert_eq!((all.len(), all.files().unwrap().count()), (6, 6));
+        for i in 0..all.len() {
+            // Each picture's first level is its number, and so is its file's name.
+            let file = all.file(i).unwrap();
+            let number: u8 = file.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+            assert_eq!(all.image(i).unwrap()[0], number);
+            assert_eq!(data.classes[all.label(i).unwrap()], folder_name(file.parent().unwrap()));
+        }
+        assert_eq!(all.select([5, 0]).unwrap().file(1), all.file(0));
+    }
+    let lost = self::folder(&[]);
+    fs::write(lost.path().join("a.png"), "").unwrap();
+    assert!(read(&lost, &skipping).is_err(), "nothing is left");
+}
+
+#[test]
+fn of_pictures_that_are_read_when_needed_those_too_small_are_known_before() {
+    let folder = folder(&TEN);
+    save(&folder, "3.png", &picture(3, 4, 1));
+    save(&folder, "8.png", &picture(8, 1, 2));
+    let error = read(&folder, &Opening { memory: 0, ..exactly([2, 4, 3]) }).unwrap_err().to_string();
+    assert!(error.contains("\n  3.png: it is 1×4") && error.contains("\n  8.png: it is 2×1"), "{error}");
+}
+
+#[test]
+fn leftovers_and_what_is_hidden_are_not_there_and_other_files_are_counted() {
+    let folder = folder(&["c.png", ".hidden/d.png", "__MACOSX/e.png", "empty/.f.png"]);
+    for name in ["a.jpe", "b.jfif"] {
+        fs::write(folder.path().join(name), samples::written(picture(1, 4, 2), ImageFormat::Jpeg)).unwrap();
+    }
+    for name in ["Thumbs.db", "desktop.ini", ".DS_Store", "x.heic", "y.HEIC", "z.txt"] {
+        fs::write(folder.path().join(name), "").unwrap();
+    }
+    let data = read(&folder, &exactly([2, 4, 3])).unwrap();
+    assert_eq!((data.test.len(), data.classes.len()), (3, 0));
+    let remarks: Vec<&str> = data.remarks.iter().map(|remark| remark.split_once(": ").unwrap().1).collect();
+    assert_eq!(remarks, ["without pictures: empty", "3 files are left out, as they are no pictures: 2 .heic, 1 .txt"]);
+}
+
+#[test]
+fn a_folder_without_pictures_says_what_is_there() {
+    let folder = folder(&[]);
+    assert!(complaint(&folder, [2, 4, 3]).ends_with("it holds no file"));
+    fs::create_dir_all(folder.path().join("a/b")).unwrap();
+    for name in ["x.txt", "a/y.heic", "a/b/z.heic"] {
+        fs::write(folder.path().join(name), "").unwrap();
+    }
+    let message = complaint(&folder, [2, 4, 3]);
+    assert!(
+        message.contains("in this folder or those within") && message.ends_with("found 2 .heic, 1 .txt"),
+        "{message}"
+    );
+}
