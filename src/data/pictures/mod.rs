@@ -2,16 +2,16 @@
 //!
 //! A picture is turned as its camera says, its shorter side is brought to the flow's size and the middle is cut out; or it
 //! is brought to another size and cut at random, as RealNVP does with LSUN (L. Dinh, J. Sohl-Dickstein and S. Bengio, 2017,
-//! arXiv:1605.08803, section 4.1). Grey
-//! and colour become what the flow has: grey is `0.2126 R + 0.7152 G + 0.0722 B`. Sixteen bits become eight, CMYK becomes
-//! RGB, and transparency is ignored. A picture of the flow's size is read as it is; a smaller one is refused, since
-//! enlarging makes pixels that say nothing.
+//! arXiv:1605.08803, section 4.1). Grey and colour become what the flow has: grey is `0.2126 R + 0.7152 G + 0.0722 B`.
+//! Sixteen bits become eight, CMYK becomes RGB, and transparency is ignored. A picture of the flow's size is read as it is;
+//! a smaller one is refused, since enlarging makes pixels that say nothing.
 
 mod decode;
 mod fit;
 mod kinds;
 mod list;
 mod listing;
+mod parts;
 mod reading;
 mod request;
 #[cfg(test)]
