@@ -1,4 +1,4 @@
-//! A PNG or a JPEG as the one picture to train on.
+//! A picture of any kind as the one to train on: its content says which kind it is.
 #![no_main]
 
 use flowstone::data;

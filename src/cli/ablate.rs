@@ -1,6 +1,6 @@
 //! `ablate FILE`: a grid of runs, and what it shows.
 
-use super::common::{DeviceArgs, grouped, on_device, open, print, print_json, tell};
+use super::common::{DeviceArgs, ReadingArgs, grouped, on_device, open, print, print_json, tell};
 use super::run_of_grid::Child;
 use crate::ablation::{AblationFile, Conditions, Grid, Plan, Status, Work, all_seconds, gather, work, write_report};
 use crate::backend::{Device, Element, Machine, workers};
@@ -40,6 +40,8 @@ pub struct Args {
     #[arg(long)]
     data: Option<String>,
     #[command(flatten)]
+    reading: ReadingArgs,
+    #[command(flatten)]
     device: DeviceArgs,
     /// The plan, or at the end the results, as JSON on stdout
     #[arg(long)]
@@ -67,13 +69,8 @@ pub fn run(args: &Args) -> Result<()> {
     let grid = Grid::open(&out, &plan, conditions)?;
     let threads = (rayon::current_num_threads() / jobs).max(1);
     let progress = Progress::new(&plan, &grid, args.json)?;
-    work(
-        &plan,
-        &grid,
-        &Child { threads, device: args.device, allow_other_data },
-        (jobs, args.retry_failed),
-        &|event| progress.show(event),
-    )?;
+    let child = Child { threads, device: args.device, reading: args.reading, allow_other_data };
+    work(&plan, &grid, &child, (jobs, args.retry_failed), &|event| progress.show(event))?;
     progress.finish();
     let results = gather(&plan, &grid)?;
     let conditions = format!(
@@ -98,7 +95,7 @@ fn planned<E: Element, D: Device<E>>(args: &Args, file: &AblationFile, device: &
     let registry = Registry::default();
     let plan = Plan::new(file, device, &registry, args.data.as_deref())?;
     let Some(run) = plan.runs.first() else { return Ok((plan, Vec::new(), None)) };
-    let set = open(&run.file, None)?;
+    let set = open(&run.file, None, args.reading)?;
     let seconds = all_seconds(&plan, device, &registry, (set.train.len(), set.test.len()))?;
     let data = DataIdentity::of(&set)?;
     Ok((plan, seconds, Some(data)))

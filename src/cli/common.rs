@@ -1,16 +1,16 @@
 //! Options that several commands share.
 
 use crate::backend::{Cpu, Device, Element};
-use crate::data::{Copies, DataSet, Images, files};
+use crate::data::{Copies, DataSet, Images, folder};
 use crate::flow::{FlowFile, Model, Registry};
-use crate::train::{Labels, open_data};
+use crate::train::{Labels, open_data_as};
 use crate::{Error, Result};
 use clap::ValueEnum;
 use dfdx::tensor::Cache;
 use serde::Serialize;
 use std::fmt;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// `cpu`, `cuda` or `cuda:N`.
@@ -168,6 +168,24 @@ pub struct SourceArgs {
     /// Which of its images
     #[arg(long, value_enum, default_value_t = Split::Test)]
     pub split: Split,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+}
+
+/// How data are read.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct ReadingArgs {
+    /// Go on without pictures that cannot be decoded or are too small, and say which. No file keeps this: give it again to
+    /// read the same data again
+    #[arg(long)]
+    pub skip_unreadable: bool,
+}
+
+impl ReadingArgs {
+    /// These options, for another process.
+    pub fn arguments(self) -> Option<&'static str> {
+        self.skip_unreadable.then_some("--skip-unreadable")
+    }
 }
 
 /// Images to score.
@@ -194,7 +212,7 @@ pub enum Split {
 impl SourceArgs {
     /// The images that the arguments name, in the flow's grey levels, and the set that they are of.
     pub fn open(&self, file: &FlowFile) -> Result<(Images, DataSet)> {
-        let set = open(file, self.data.as_deref())?;
+        let set = open(file, self.data.as_deref(), self.reading)?;
         let images = match self.split {
             Split::Train => set.train.clone(),
             Split::Test => set.test.clone(),
@@ -203,22 +221,13 @@ impl SourceArgs {
         Ok((images, set))
     }
 
-    /// The images' files, where each has one.
-    pub fn files(&self, file: &FlowFile) -> Result<Option<Vec<PathBuf>>> {
-        let source = self.data.as_deref().or(file.spec.train.data.as_deref()).unwrap_or_default();
-        Ok(files(source)?.map(|(train, test)| match self.split {
-            Split::Train => train,
-            Split::Test => test,
-            Split::All => [train, test].concat(),
-        }))
-    }
-
-    /// The folder of the pictures that the arguments name, and all their files, those to train on first; none for data
+    /// The folder of the pictures that the arguments name, and all files of the set, those to train on first; none for data
     /// that are not in a file each.
-    pub fn all_files(&self, file: &FlowFile) -> Result<Option<(PathBuf, Vec<PathBuf>)>> {
+    pub fn all_files(&self, file: &FlowFile, set: &DataSet) -> Result<Option<(PathBuf, Vec<PathBuf>)>> {
         let source = self.data.as_deref().or(file.spec.train.data.as_deref()).unwrap_or_default();
-        let folder = source.split_once(':').map_or_else(PathBuf::new, |(_, folder)| folder.into());
-        Ok(files(source)?.map(|(train, test)| (folder, [train, test].concat())))
+        let (Some(train), Some(test)) = (set.train.files(), set.test.files()) else { return Ok(None) };
+        let files = train.chain(test).map(Path::to_path_buf).collect();
+        Ok(Some((folder(source)?.unwrap_or_default(), files)))
     }
 
     pub fn split_name(&self) -> &'static str {
@@ -299,9 +308,9 @@ pub fn set_threads(threads: Option<usize>) -> Result<()> {
         .map_err(|error| Error::Usage(format!("--threads {threads}: {error}")))
 }
 
-/// The data that are named, or the recipe's own, as [`open_data`] reads them; what a person should hear of them is told.
-pub fn open(file: &FlowFile, name: Option<&str>) -> Result<DataSet> {
-    let set = open_data(file, name)?;
+/// The data that are named, or the recipe's own, as [`open_data_as`] reads them; what a person should hear of them is told.
+pub fn open(file: &FlowFile, name: Option<&str>, reading: ReadingArgs) -> Result<DataSet> {
+    let set = open_data_as(file, name, reading.skip_unreadable)?;
     set.remarks.iter().for_each(|remark| tell(remark));
     Ok(set)
 }

@@ -86,7 +86,7 @@ fn manipulate<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
 
 /// The two sides of a direction from classes or other data.
 fn named<E: Element, D: Device<E>>(args: &Args, model: &Model<E, D>, set: &DataSet) -> Result<(Attribute, Attribute)> {
-    let open = |name: &str| open(&model.file, Some(name));
+    let open = |name: &str| open(&model.file, Some(name), args.data.reading);
     let with = Attribute::named(&args.with, set, args.examples, open)?;
     let without = if args.without.is_empty() {
         Attribute::other_than(&args.with, set, args.examples)?
@@ -104,7 +104,7 @@ fn listed<E: Element, D: Device<E>>(
     (images, set): (&Images, &DataSet),
 ) -> Result<(Attribute, Attribute)> {
     let attributes = Attributes::read(path)?;
-    let (listed, images) = match args.data.all_files(&model.file)? {
+    let (listed, images) = match args.data.all_files(&model.file, set)? {
         Some((folder, files)) => (attributes.of_files(&folder, &files)?, &set.train),
         None => (attributes.of_numbers(images.len())?, images),
     };

@@ -3,13 +3,13 @@
 //! The grid's process starts `flowstone run-of-grid`, which trains and writes lines of JSON to stdout: how far it is, and
 //! at the end why it failed if it did. It ends when the grid's process does, which it learns from the end of stdin.
 
-use super::common::{DeviceArgs, on_device};
+use super::common::{DeviceArgs, ReadingArgs, on_device};
 use crate::Result;
 use crate::ablation::{Grid, Run, Work, Worker};
 use crate::backend::{Device, Element};
 use crate::data::Portion;
 use crate::flow::{FlowFile, Registry};
-use crate::train::{Event, RunFolder, Start, Trainer, open_data};
+use crate::train::{Event, RunFolder, Start, Trainer, open_data_as};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
@@ -28,6 +28,8 @@ pub struct Args {
     /// Of a grid that version 0.1.0 began
     #[arg(long)]
     ends: bool,
+    #[command(flatten)]
+    reading: ReadingArgs,
     #[command(flatten)]
     device: DeviceArgs,
 }
@@ -56,7 +58,7 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn train<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let (file, registry) = (FlowFile::read(&args.flow)?, Registry::default());
-    let data = open_data(&file, None)?;
+    let data = open_data_as(&file, None, args.reading.skip_unreadable)?;
     let (folder, start) = match args.resume {
         true if args.allow_other_data => (RunFolder::open(&args.folder)?, Start::ResumeOnOtherData),
         true => (RunFolder::open(&args.folder)?, Start::Resume),
@@ -93,6 +95,8 @@ pub struct Child {
     pub device: DeviceArgs,
     /// Whether runs that were interrupted may go on on other data.
     pub allow_other_data: bool,
+    /// How each reads its data.
+    pub reading: ReadingArgs,
 }
 
 impl Worker for Child {
@@ -103,6 +107,7 @@ impl Worker for Child {
         let mut command = Command::new(program);
         command.args(["--threads", &self.threads.to_string(), "--workers", &grid.workers().to_string()]);
         command.arg("run-of-grid").args([grid.flow(run), folder]).args(self.device.arguments());
+        command.args(self.reading.arguments());
         if resumes {
             command.arg("--resume");
             command.args(self.allow_other_data.then_some("--allow-other-data"));

@@ -1,6 +1,6 @@
 //! `sample MODEL`: sheets of samples.
 
-use super::common::{ModelArgs, ProductArgs, SourceArgs, Split, on_device, print};
+use super::common::{ModelArgs, ProductArgs, ReadingArgs, SourceArgs, Split, on_device, print};
 use crate::backend::{Device, Element};
 use crate::data::npy;
 use crate::flow::{Model, Temperatures};
@@ -43,6 +43,8 @@ pub struct Args {
     /// Which of its images
     #[arg(long, value_enum, default_value_t = Split::Test, requires = "pictures")]
     split: Split,
+    #[command(flatten)]
+    reading: ReadingArgs,
     /// The sheet to write
     #[arg(long, default_value = "samples.png")]
     out: PathBuf,
@@ -97,7 +99,8 @@ fn rows_of_pictures<E: Element, D: Device<E>>(
         Classes::These(these) if these.len() == 1 => these.first().copied(),
         _ => return Err(Error::Usage("--pictures are of their own classes, or all of one --class".into())),
     };
-    let (images, set) = SourceArgs { data: args.data.clone(), split: args.split }.open(&model.file)?;
+    let (images, set) =
+        SourceArgs { data: args.data.clone(), split: args.split, reading: args.reading }.open(&model.file)?;
     let pictures = Pictures::of(&images, &args.pictures, &set.classes)?;
     let labels = classes_of(&model.flow, &pictures.images, class)?;
     request.rows_of_pictures(&model.flow, device, &pictures, labels.as_deref())

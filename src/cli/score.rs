@@ -70,10 +70,8 @@ fn scores<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let (bits_per_dim, out) = (model.flow.bits_per_dim(mean), args.out.display().to_string());
     let likelihood = LabelArgs::likelihood(labels, &model, &images)?;
     if let Some(path) = &args.rank {
-        let files = args.data.source.files(&model.file)?;
         let about = |i: usize| {
-            let file =
-                files.as_ref().and_then(|files| files.get(images.place(i))).map(|path| path.display().to_string());
+            let file = images.file(i).map(|path| path.display().to_string());
             // The data name their classes, or the model does where theirs are numbers.
             let named = |label: usize| match set.classes.get(label).filter(|name| **name != label.to_string()) {
                 Some(name) => name.clone(),

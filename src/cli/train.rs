@@ -1,6 +1,6 @@
 //! `train FLOW`: trains a flow in a folder of its own, or goes on where a run stopped.
 
-use super::common::{DeviceArgs, on_device, open, print, print_json, tell_copies};
+use super::common::{DeviceArgs, ReadingArgs, on_device, open, print, print_json, tell_copies};
 use super::progress::{CALM, Progress};
 use crate::backend::{Device, Element};
 use crate::flow::spec::{Length, Memory};
@@ -51,6 +51,8 @@ pub struct Args {
     /// Where the backward pass finds activations [default: the recipe's]
     #[arg(long, value_enum)]
     memory: Option<MemoryChoice>,
+    #[command(flatten)]
+    reading: ReadingArgs,
     #[command(flatten)]
     device: DeviceArgs,
     /// The result as JSON on stdout
@@ -105,7 +107,7 @@ fn train<E: Element, D: Device<E>>(
 ) -> Result<Outcome> {
     let named = file.spec.train.data.as_deref();
     let found = began.zip(named).map(|(began, named)| began.found_from(named));
-    let data = open(file, found.as_deref())?;
+    let data = open(file, found.as_deref(), args.reading)?;
     let registry = Registry::default();
     let mut progress = Progress::new(args.json, folder.path());
     let stop = stop_on_interrupt()?;

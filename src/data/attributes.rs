@@ -6,11 +6,9 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use super::pictures::ENDINGS;
 use crate::error::{Error, Result};
 use crate::files::read;
-
-/// How names of pictures end.
-const ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
 
 /// A list of images and their attributes, as a file has it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Images of one size: in memory, or read from their files when they are asked for.
 
 use std::borrow::Cow;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
@@ -26,6 +27,7 @@ pub struct Images {
     store: Levels,
     shape: [usize; 3],
     labels: Option<Arc<[u16]>>,
+    files: Option<Arc<[Arc<Path>]>>,
     fingerprint: OnceLock<String>,
     taken: Option<Taken>,
 }
@@ -56,8 +58,15 @@ impl Images {
             return Err(refuse(format!("whole images of {pixels} levels"), format!("{} levels", levels.len())));
         }
         let count = levels.len() / pixels;
-        Self { store: Levels::Held(Arc::new(levels)), shape, labels: None, fingerprint: OnceLock::new(), taken: None }
-            .labelled(labels, count)
+        Self {
+            store: Levels::Held(Arc::new(levels)),
+            shape,
+            labels: None,
+            files: None,
+            fingerprint: OnceLock::new(),
+            taken: None,
+        }
+        .labelled(labels, count)
     }
 
     /// All images of a source, which are read when they are asked for, and a label for each if there are any.
@@ -93,7 +102,8 @@ impl Images {
         let (shape, count) = (source.shape(), source.count());
         pixels_of(shape)?;
         let store = Levels::Streamed { source, which: (0..count).collect(), preparations: Vec::new() };
-        Self { store, shape, labels: None, fingerprint: OnceLock::new(), taken: None }.labelled(labels, count)
+        Self { store, shape, labels: None, files: None, fingerprint: OnceLock::new(), taken: None }
+            .labelled(labels, count)
     }
 
     fn labelled(self, labels: Option<Vec<u16>>, count: usize) -> Result<Self> {
@@ -103,6 +113,11 @@ impl Images {
             }
             labels => Ok(Self { labels: labels.map(Into::into), ..self }),
         }
+    }
+
+    /// The same images, each in the file of its own that it was read from.
+    pub(super) fn in_files(self, files: Arc<[Arc<Path>]>) -> Self {
+        Self { files: Some(files).filter(|files| files.len() == self.len()), ..self }
     }
 
     /// The number of images.
@@ -164,6 +179,16 @@ impl Images {
     /// The class of image `i`; `None` where images have none, or there is no such image.
     pub fn label(&self, i: usize) -> Option<usize> {
         self.labels.as_ref()?.get(i).map(|&label| label.into())
+    }
+
+    /// The file of image `i`; `None` where images are not in a file each, or there is no such image.
+    pub fn file(&self, i: usize) -> Option<&Path> {
+        self.files.as_ref()?.get(i).map(AsRef::as_ref)
+    }
+
+    /// The file of each image, as far as each has one of its own.
+    pub fn files(&self) -> Option<impl Iterator<Item = &Path>> {
+        self.files.as_ref().map(|files| files.iter().map(AsRef::as_ref))
     }
 
     /// The levels of these images one after the other, in this order.
@@ -228,6 +253,7 @@ impl Images {
         let indices: Vec<usize> = indices.into_iter().collect();
         self.expect_in_range(&indices)?;
         let labels = self.labels.as_ref().map(|labels| indices.iter().map(|&i| labels[i]).collect());
+        let files = self.files.as_ref().map(|files| indices.iter().map(|&i| Arc::clone(&files[i])).collect());
         let store = match &self.store {
             Levels::Held(levels) if indices.iter().copied().eq(0..self.len()) => Levels::Held(Arc::clone(levels)),
             Levels::Held(_) => Levels::Held(Arc::new(self.gather(&indices)?)),
@@ -237,7 +263,7 @@ impl Images {
                 preparations: preparations.clone(),
             },
         };
-        Ok(Self { store, shape: self.shape, labels, fingerprint: OnceLock::new(), taken: None })
+        Ok(Self { store, shape: self.shape, labels, files, fingerprint: OnceLock::new(), taken: None })
     }
 
     /// These images and then those of another set; with labels if both have them.
@@ -265,6 +291,8 @@ impl Images {
         }
         let labels: Option<Vec<&[u16]>> = parts.iter().map(Self::labels).collect();
         let labels = labels.map(|labels| labels.concat());
+        let files: Option<Vec<&[Arc<Path>]>> = parts.iter().map(|part| part.files.as_deref()).collect();
+        let files = files.map(|files| files.concat().into());
         let held: Option<Vec<&[u8]>> = parts
             .iter()
             .map(|part| match &part.store {
@@ -272,10 +300,11 @@ impl Images {
                 Levels::Streamed { .. } => None,
             })
             .collect();
-        match held {
+        let joined = match held {
             Some(held) => Self::new(held.concat(), shape, labels),
             None => Self::streamed(Arc::new(Joined { parts, shape }), labels),
-        }
+        }?;
+        Ok(Self { files, ..joined })
     }
 
     /// Sixteen hexadecimal digits (FNV-1a of shape, labels and levels) that tell one set of images from another. To know
@@ -361,8 +390,9 @@ impl Images {
                 rest.iter().enumerate().for_each(|(to, &i)| all.copy_within(i * pixels..(i + 1) * pixels, to * pixels));
                 all.truncate(rest.len() * pixels);
                 let labels = self.labels.as_ref().map(|labels| rest.iter().map(|&i| labels[i]).collect());
+                let files = self.files.as_ref().map(|files| rest.iter().map(|&i| Arc::clone(&files[i])).collect());
                 let store = Levels::Held(Arc::clone(levels));
-                Self { store, shape: self.shape, labels, fingerprint: OnceLock::new(), taken: None }
+                Self { store, shape: self.shape, labels, files, fingerprint: OnceLock::new(), taken: None }
             }
             Levels::Streamed { .. } => self.select(rest)?,
         };
@@ -404,8 +434,8 @@ impl Images {
         if matches!(self.store, Levels::Streamed { .. }) {
             return Ok(self);
         }
-        let labels = self.labels.as_ref().map(|labels| labels.to_vec());
-        Self::streamed(Arc::new(self), labels)
+        let (labels, files) = (self.labels.as_ref().map(|labels| labels.to_vec()), self.files.clone());
+        Ok(Self { files, ..Self::streamed(Arc::new(self), labels)? })
     }
 }
 

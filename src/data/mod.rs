@@ -55,7 +55,7 @@ const KNOWN: [(&str, &str); 6] = [
     ("digits", "8×8 handwritten digits, built in"),
     ("cifar10:DIR", "CIFAR-10, a folder of official binary batches"),
     ("idx:DIR", "MNIST or Fashion-MNIST, a folder of IDX files, plain or .gz"),
-    ("images:DIR", "a folder of PNG and JPEG; sub-folders are classes"),
+    ("images:DIR", "a folder of pictures; sub-folders are classes, or train and test"),
     ("npy:FILE", "uint8 [n, height, width, channels] or [n, height, width]"),
     ("npz:FILE", "such arrays with labels; or a folder of downsampled ImageNet"),
 ];
@@ -84,7 +84,7 @@ pub fn open_as(source: &str, opening: &Opening) -> Result<DataSet> {
         ("digits", _) => Err(Error::Usage(format!("data '{source}': digits are built in; write 'digits' alone"))),
         ("cifar10", Some(folder)) => cifar10::load(folder),
         ("idx", Some(folder)) => idx::load(folder),
-        ("images", Some(folder)) => pictures::load(folder, opening),
+        ("images", Some(_)) => pictures::load(source.split_once(':').map_or("", |(_, place)| place), opening),
         ("npy", Some(file)) => arrays::load_npy(file, opening),
         ("npz", Some(folder)) if folder.is_dir() => imagenet::load(folder, opening),
         ("npz", Some(file)) => arrays::load_npz(file, opening),
@@ -103,12 +103,20 @@ fn fetched(name: &str, is_alone: bool) -> Option<Result<DataSet>> {
 }
 
 /// The files that the images of `source` are in, to train on and to test on, in the order of [`open`]'s; none where they
-/// are not in a file each.
+/// are not in a file each. Where pictures were skipped, [`Images::file`] knows the file of each that is left.
 ///
 /// # Errors
 /// As [`open`].
 pub fn files(source: &str) -> Result<Option<(Vec<PathBuf>, Vec<PathBuf>)>> {
-    source.strip_prefix("images:").map(|folder| pictures::files(Path::new(folder))).transpose()
+    source.strip_prefix("images:").map(pictures::files).transpose()
+}
+
+/// The folder of the pictures that `source` names; none where it names no pictures.
+///
+/// # Errors
+/// [`Error::Usage`] for what is said wrong behind the folder.
+pub fn folder(source: &str) -> Result<Option<PathBuf>> {
+    source.strip_prefix("images:").map(pictures::folder).transpose()
 }
 
 /// The error for a name that is neither in [`KNOWN`] nor in the list of what can be fetched, or has no place.

@@ -11,6 +11,9 @@ pub struct Opening {
     /// Bytes: a split that takes more is not held in memory, but read from its files when it is asked for. Only folders of
     /// pictures and NumPy's arrays can be; other sets are small.
     pub memory: u64,
+    /// Whether pictures that cannot be read are left out, and told of in the set's remarks, instead of being an error. Those
+    /// that are not held are then all decoded once when they are opened.
+    pub skip_unreadable: bool,
 }
 
 /// How a picture of any size is brought to another.
@@ -39,6 +42,6 @@ impl Opening {
 
 impl Default for Opening {
     fn default() -> Self {
-        Self { shape: None, cut: Cut::Middle, memory: Self::MEMORY }
+        Self { shape: None, cut: Cut::Middle, memory: Self::MEMORY, skip_unreadable: false }
     }
 }

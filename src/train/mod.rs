@@ -31,6 +31,6 @@ pub use optimizer::OptimizerState;
 pub use ranking::{Comparison, Ranked, auroc, rank, write_ranking};
 pub use resident::peak_mib;
 pub use run::{RunFolder, TEMPERATURES, draw_samples, sample_labels};
-pub use source::open_data;
+pub use source::{open_data, open_data_as};
 pub use timing::{StepTimes, Timing, read_timing};
 pub use trainer::{Event, Outcome, Start, Trainer};

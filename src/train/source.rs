@@ -12,6 +12,14 @@ use std::path::Path;
 /// # Errors
 /// [`Error::Usage`] where no data are named, or they cannot be made to fit; otherwise as [`data::open`].
 pub fn open_data(file: &FlowFile, name: Option<&str>) -> Result<DataSet> {
+    open_data_as(file, name, false)
+}
+
+/// The same; whether pictures that cannot be read are left out is the caller's to say, since no recipe does.
+///
+/// # Errors
+/// As [`open_data`].
+pub fn open_data_as(file: &FlowFile, name: Option<&str>, skip_unreadable: bool) -> Result<DataSet> {
     let recipe = &file.spec.train;
     let of_recipe = name.is_none();
     let name = name.or(recipe.data.as_deref());
@@ -30,6 +38,7 @@ pub fn open_data(file: &FlowFile, name: Option<&str>) -> Result<DataSet> {
             Loading::Memory => u64::MAX,
             Loading::Stream => 0,
         },
+        skip_unreadable,
     };
     let opened = data::open_as(name, &opening);
     let opened = opened.map_err(|error| if of_recipe { of_the_recipe(file, name, error) } else { error })?;

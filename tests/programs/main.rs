@@ -10,6 +10,7 @@ mod cli;
 mod connections;
 mod data;
 mod fetch;
+mod folders;
 mod latent;
 mod parts;
 mod pictures;

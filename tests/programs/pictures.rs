@@ -122,10 +122,9 @@ fn data_that_cannot_be_used_are_one_error_that_says_where() {
     };
     refused("images:nowhere", &["nowhere", "No such file"]);
     refused("images:flow.ron", &["flow.ron", "expected a folder"]);
-    fs::create_dir_all(at.join("classes/full")).unwrap();
-    fs::create_dir(at.join("classes/empty")).unwrap();
-    fs::write(at.join("classes/full/a.png"), &whole).unwrap();
-    refused("images:classes", &["classes/empty", "this class holds no PNG"]);
+    fs::create_dir_all(at.join("classes/empty")).unwrap();
+    fs::write(at.join("classes/empty/a.heic"), &whole).unwrap();
+    refused("images:classes", &["classes: there is no picture", "found 1 .heic"]);
     for (name, bytes, words) in [
         ("nothing", &[][..], "cannot be decoded"),
         ("half", &whole[..whole.len() / 2], ""),
