@@ -12,6 +12,7 @@ mod data;
 mod fetch;
 mod folders;
 mod latent;
+mod outputs;
 mod parts;
 mod pictures;
 mod resume;
