@@ -153,6 +153,9 @@ pub fn score<E: Element, D: Device<E>>(
     dequantize: Dequantize,
 ) -> Result<Vec<f64>> {
     expect_images(flow, images)?;
+    if let Labels::Own = labels {
+        expect_labels(flow, images, "scored")?;
+    }
     labels.likelihood(flow, images)?;
     let mut scores = Vec::with_capacity(images.len());
     for_each_chunk(images, |indices, levels| {
@@ -195,6 +198,30 @@ pub(crate) fn expect_images<E: Element, D: Device<E>>(flow: &Flow<E, D>, images:
         _ => "",
     };
     Err(Error::Usage(format!("the flow is for images of {shape}, and the data are {height}×{width}×{channels}{help}")))
+}
+
+/// Refuses images with a label that a class-conditional flow has no class for, with the first one's place; `split` says
+/// which images they are.
+///
+/// # Errors
+/// [`Error::Usage`] with the image, and with what helps where labels seem to count from 1.
+pub(crate) fn expect_labels<E: Element, D: Device<E>>(flow: &Flow<E, D>, images: &Images, split: &str) -> Result<()> {
+    let (Some(classes), Some(labels)) = (flow.classes(), images.labels()) else { return Ok(()) };
+    let Some(i) = labels.iter().position(|label| usize::from(*label) >= classes) else { return Ok(()) };
+    let place = images.place(i);
+    let file = images.file(i).map(|path| format!(" ({})", path.display())).unwrap_or_default();
+    let counts_from_1 =
+        labels.iter().min() == Some(&1) && labels.iter().max().is_some_and(|l| usize::from(*l) == classes);
+    let help = if counts_from_1 {
+        ". They seem to count from 1, as EMNIST's letters do: subtract 1 from every label, in all splits"
+    } else {
+        ". Give the prior as many `classes` as the data have"
+    };
+    Err(Error::Usage(format!(
+        "{split} image {place}{file} has label {}, and the flow has {classes} classes, 0 to {}{help}",
+        labels[i],
+        classes - 1
+    )))
 }
 
 /// Bits per dimension of images. The same seed of the noise gives the same number. Labels, where the images have them, make a class-conditional flow's score `p(x | class)`.
