@@ -118,7 +118,7 @@ fn main() -> Result<()> {
     };
     let rows = decode_rows(&model.flow, &device, &request.rows(&model.flow)?)?;
     let path = Path::new(&outcome.folder).join("classes.png");
-    sample_sheet(&model.flow, rows).save_png(&path)?;
+    sample_sheet(&model.flow, rows).save(&path)?;
     println!("{}: a row of samples of each class", path.display());
     Ok(())
 }

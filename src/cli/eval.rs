@@ -1,11 +1,12 @@
 //! `eval MODEL`: bits per dimension with their error.
 
-use super::common::{DataArgs, LabelArgs, ModelArgs, Split, on_device, print, print_json, tell_copies};
+use super::common::{DataArgs, LabelArgs, ModelArgs, Split, in_classes_of, on_device, print, print_json, tell_copies};
+use super::numbers;
 use crate::Result;
 use crate::backend::{Device, Element};
 use crate::data::Copies;
 use crate::flow::Model;
-use crate::train::{DataName, Evaluation, Noise, evaluate_as};
+use crate::train::{DataName, Evaluation, Labels, Noise, evaluate_as};
 
 /// Bits/dim of a model on images: mean, standard error, and all that is needed to check them
 #[derive(Debug, clap::Args)]
@@ -17,10 +18,10 @@ pub struct Args {
     #[command(flatten)]
     labels: LabelArgs,
     /// Noise draws averaged for each image
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 1, value_parser = numbers::counted)]
     draws: u64,
     /// Samples of noise in the importance-weighted bound, which is tighter the more there are; 1 is the plain bound
-    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = numbers::counted)]
     importance: u64,
     /// As JSON
     #[arg(long)]
@@ -36,13 +37,14 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn evaluation<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<Evaluation> {
     let model: Model<E, D> = args.model.load(device)?;
-    let (images, set) = args.data.open(&model.file)?;
+    let labels = args.labels.labels(&model)?;
+    let opened = args.data.open(&model.file)?;
+    let (images, set) = if labels == Labels::Own { in_classes_of(&model, opened)? } else { opened };
     if args.data.source.split == Split::Test {
         tell_copies(&Copies::if_held("test", &images, &set.train)?);
     }
     let data = DataName { name: set.name, split: args.data.split_name().into(), fingerprint: images.fingerprint()? };
     let noise = Noise { seed: args.model.seed, draws: args.draws, importance: args.importance };
-    let labels = args.labels.labels(&model)?;
     let mut evaluation = evaluate_as(&model.flow, device, &images, labels, data, noise)?;
     evaluation.likelihood = LabelArgs::likelihood(labels, &model, &images)?;
     evaluation.weights = if model.averaged { "averaged" } else { "raw" }.into();
