@@ -70,7 +70,7 @@ pub fn load(folder: &Path, labels: Labels) -> Result<DataSet> {
 
 fn read_records(path: &Path, labels: Labels) -> Result<Images> {
     let bytes = read(path).map_err(|error| match error {
-        Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => Error::bad_file(
+        Error::Io { reason, .. } if reason.kind() == ErrorKind::NotFound => Error::bad_file(
             path,
             "there is no such file; get the \"CIFAR-100 binary version\" from https://www.cs.toronto.edu/~kriz/cifar.html, \
              unpack it and name the folder that holds train.bin",
@@ -100,7 +100,7 @@ fn read_records(path: &Path, labels: Labels) -> Result<Images> {
 /// One name a line, blank lines aside; numbers where there is no file.
 fn read_names(path: &Path, count: usize) -> Result<Vec<String>> {
     let text = match read_text(path) {
-        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+        Err(Error::Io { reason, .. }) if reason.kind() == ErrorKind::NotFound => {
             return Ok((0..count).map(|class| class.to_string()).collect());
         }
         read => read?,
