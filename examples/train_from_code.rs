@@ -30,8 +30,8 @@ fn main() -> Result<()> {
             println!("step {}: {:.3} bits/dim", record.step, record.train_bits_per_dim);
         }
     })?;
-    let (bits, error) = (outcome.test.bits_per_dim, outcome.test.standard_error);
-    println!("test: {bits:.3} ± {error:.3} bits/dim, of {:.3} without a model", outcome.uniform_bits_per_dim);
+    let test = outcome.test.with_error();
+    println!("test: {test} bits/dim, of {:.3} without a model", outcome.uniform_bits_per_dim);
 
     let folder = Path::new(&outcome.folder);
     let model = Model::load(folder, &device, &registry, false)?;

@@ -162,7 +162,7 @@ impl ModelArgs {
 /// Where images come from.
 #[derive(Clone, Debug, clap::Args)]
 pub struct SourceArgs {
-    /// `digits`, `cifar10:DIR`, `idx:DIR`, `images:DIR`, `npy:FILE` or `npz:FILE`; or a name of `flowstone data list`
+    /// `digits`, `cifar10:DIR`, `cifar100:DIR`, `idx:DIR`, `images:DIR`, `npy:FILE` or `npz:FILE`; or a name of `flowstone data list`
     /// [default: what the model was trained on]
     #[arg(long)]
     pub data: Option<String>,

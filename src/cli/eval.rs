@@ -53,20 +53,21 @@ fn evaluation<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<Evalu
 
 /// One line: the mean with its error, and what it is of.
 pub fn sentence(evaluation: &Evaluation) -> String {
-    let Evaluation { bits_per_dim, standard_error, images, draws, non_finite, .. } = evaluation;
+    let Evaluation { standard_error, images, draws, non_finite, .. } = evaluation;
     let mut draws = if *draws == 1 { "1 noise draw".to_owned() } else { format!("{draws} noise draws") };
     if evaluation.importance > 1 {
         draws += &format!(", importance-weighted over {}", evaluation.importance);
     }
-    let mut text = format!(
-        "{bits_per_dim:.3} ± {standard_error:.3} bits/dim ({images} images, {draws}, {} weights)",
-        evaluation.weights
-    );
+    let images = if *images == 1 { "1 image".to_owned() } else { format!("{images} images") };
+    let error = if standard_error.is_some() { "± s.e. over images" } else { "one image has no standard error" };
+    let mut text =
+        format!("{} bits/dim ({images}, {draws}, {} weights; {error})", evaluation.with_error(), evaluation.weights);
     if evaluation.likelihood != "p(x)" {
         text += &format!(" of {}", evaluation.likelihood);
     }
     if *non_finite > 0 {
-        text += &format!("; {non_finite} images have a score that is not finite");
+        let have = if *non_finite == 1 { "1 image has".to_owned() } else { format!("{non_finite} images have") };
+        text += &format!("; {have} a score that is not finite");
     }
     if let Some(classification) = &evaluation.classification {
         let percent = 100.0 * classification.accuracy;

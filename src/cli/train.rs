@@ -27,7 +27,7 @@ pub struct Args {
     /// Start from this model's weights
     #[arg(long, value_name = "MODEL")]
     from: Option<PathBuf>,
-    /// `digits`, `cifar10:DIR`, `idx:DIR`, `images:DIR`, `npy:FILE` or `npz:FILE`; or a name of `flowstone data list`
+    /// `digits`, `cifar10:DIR`, `cifar100:DIR`, `idx:DIR`, `images:DIR`, `npy:FILE` or `npz:FILE`; or a name of `flowstone data list`
     /// [default: the recipe's]; with --resume, the run's own data where they are now
     #[arg(long)]
     data: Option<String>,

@@ -15,8 +15,8 @@ const TRAIN: [&str; 5] =
 const TEST: [&str; 1] = ["test_batch.bin"];
 const NAMES: &str = "batches.meta.txt";
 const CLASSES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
-const SIDE: usize = 32;
-const PLANE: usize = SIDE * SIDE;
+pub(super) const SIDE: usize = 32;
+pub(super) const PLANE: usize = SIDE * SIDE;
 const RECORD: usize = 1 + 3 * PLANE;
 
 /// Reads the five training batches and the test batch in `folder`; classes are named by `batches.meta.txt` if it is there.
@@ -57,17 +57,25 @@ fn read_batches(folder: &Path, names: &[&str]) -> Result<Images> {
                 return Err(Error::bad_file(path, reason));
             }
             labels.push(label.into());
-            levels.extend((0..PLANE).flat_map(|at| [planes[at], planes[PLANE + at], planes[2 * PLANE + at]]));
+            levels.extend(interleaved(planes));
         }
     }
     Images::new(levels, [SIDE, SIDE, 3], Some(labels))
+}
+
+/// The levels of an image, channels last, from its planes.
+pub(super) fn interleaved(planes: &[u8]) -> impl Iterator<Item = u8> {
+    (0..PLANE).flat_map(|at| [planes[at], planes[PLANE + at], planes[2 * PLANE + at]])
 }
 
 /// The error for a batch that is not there, with what to do about it.
 fn missing(path: &Path) -> Error {
     let mut packed = path.as_os_str().to_owned();
     packed.push(".xz");
-    let advice = if Path::new(&packed).exists() {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let advice = if super::cifar100::is_here(folder) {
+        "this is CIFAR-100: name it as `cifar100:DIR`"
+    } else if Path::new(&packed).exists() {
         "a packed one is beside it: unpack every .xz of the folder with `xz -dk`"
     } else {
         "get the \"CIFAR-10 binary version\" from https://www.cs.toronto.edu/~kriz/cifar.html, unpack it and name the \

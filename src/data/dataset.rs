@@ -22,25 +22,22 @@ pub struct DataSet {
 }
 
 impl DataSet {
-    /// The same images in fewer levels: `⌊level / (256 / bins)⌋`, which drops the lowest bits, as Glow does.
+    /// The same images in fewer levels: `⌊level / (levels / bins)⌋`, which drops the lowest bits, as Glow does.
     ///
     /// # Errors
-    /// [`Error::Usage`] unless `bins` is what the data set has, or a smaller power of two where it has 256.
+    /// [`Error::Usage`] unless `bins` is what the data set has, or a smaller power of two where it has one.
     pub fn with_bins(self, bins: u32) -> Result<Self> {
         if bins == self.bins {
             return Ok(self);
         }
-        if self.bins != 256 || !(2..256).contains(&bins) || !bins.is_power_of_two() {
+        if !self.bins.is_power_of_two() || !(2..self.bins).contains(&bins) || !bins.is_power_of_two() {
             let choice = if self.bins == 256 { "; it can be reduced to 2, 4, 8, 16, 32, 64 or 128" } else { "" };
             return Err(Error::Usage(format!(
                 "{} has {} grey levels and the flow wants {bins}: change the flow's bits or bins{choice}",
                 self.name, self.bins
             )));
         }
-        let name = self.name.clone();
-        let mut fewer = self.prepared(name, Preparation::DropBits(8 - bins.trailing_zeros()))?;
-        fewer.bins = bins;
-        Ok(fewer)
+        self.with_dropped_bits(bins)
     }
 
     /// Takes `n` training images away, to validate on: evenly from each class, or the last ones, as `portion` says; the
@@ -138,7 +135,7 @@ impl DataSet {
     }
 
     /// Every image prepared, under a name of its own.
-    fn prepared(mut self, name: String, preparation: Preparation) -> Result<Self> {
+    pub(super) fn prepared(mut self, name: String, preparation: Preparation) -> Result<Self> {
         self.train = self.train.prepared(preparation)?;
         self.test = self.test.prepared(preparation)?;
         Ok(Self { name, ..self })

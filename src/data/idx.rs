@@ -7,9 +7,7 @@
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
-
-use super::bytes::{DEFLATE_RATIO, read_rest, sides, size_of, unreadable};
+use super::bytes::{DEFLATE_RATIO, Gunzip, read_rest, sides, size_of, unreadable};
 use super::{DataSet, Images, folder_name, numbered};
 use crate::error::{Error, Result};
 use crate::files::open;
@@ -66,7 +64,7 @@ fn read(path: &Path) -> Result<(Vec<u64>, Vec<u8>)> {
     let (file, length) = open(path)?;
     let packed = path.extension().is_some_and(|ending| ending == "gz");
     let (mut reader, most): (Box<dyn Read>, u64) = if packed {
-        (Box::new(MultiGzDecoder::new(BufReader::new(file))), length.saturating_mul(DEFLATE_RATIO))
+        (Box::new(Gunzip::new(BufReader::new(file))), length.saturating_mul(DEFLATE_RATIO))
     } else {
         (Box::new(BufReader::new(file)), length)
     };

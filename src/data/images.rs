@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::files::Fingerprint;
 
 /// Images that [`Images::identity`] looks at, of a set that is read from files.
-pub const SAMPLED: usize = 64;
+pub const SAMPLED: usize = 16;
 
 /// Images looked at together where a set is gone through.
 const CHUNK: usize = 256;
@@ -560,8 +560,25 @@ mod tests {
 
     #[test]
     fn the_identity_of_a_set_in_files_is_of_its_number_its_labels_and_a_sample() {
-        let set =
-            |levels: Vec<u8>, labels: Vec<u16>| Images::new(levels, [1, 1, 1], Some(labels)).unwrap().reread().unwrap();
+        /// Images of a level each, as if in files.
+        #[derive(Debug)]
+        struct Files(Vec<u8>);
+
+        impl ImageSource for Files {
+            fn count(&self) -> usize {
+                self.0.len()
+            }
+
+            fn shape(&self) -> [usize; 3] {
+                [1, 1, 1]
+            }
+
+            fn read(&self, i: usize, _: Place) -> Result<Vec<u8>> {
+                Ok(vec![self.0[i]])
+            }
+        }
+
+        let set = |levels: Vec<u8>, labels: Vec<u16>| Images::streamed(Arc::new(Files(levels)), Some(labels)).unwrap();
         let levels: Vec<u8> = (0..200).collect();
         let identity = |levels: &[u8], label: u16| set(levels.to_vec(), vec![label; levels.len()]).identity().unwrap();
         let right = identity(&levels, 1);

@@ -14,6 +14,7 @@ mod attributes;
 mod augment;
 mod bytes;
 pub mod cifar10;
+pub mod cifar100;
 mod classes;
 mod copies;
 mod dataset;
@@ -23,11 +24,13 @@ mod idx;
 mod image_source;
 mod imagenet;
 mod images;
+mod levels;
 pub mod npy;
 mod opening;
 mod pictures;
 mod portion;
 mod preparation;
+mod query;
 mod rows;
 mod sources;
 mod split;
@@ -53,12 +56,13 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 
 /// How each data set is named, and what it is.
-const KNOWN: [(&str, &str); 6] = [
+const KNOWN: [(&str, &str); 7] = [
     ("digits", "8×8 handwritten digits, built in"),
     ("cifar10:DIR", "CIFAR-10, a folder of official binary batches"),
+    ("cifar100:DIR", "CIFAR-100 likewise; its 20 coarse classes with ?labels=coarse"),
     ("idx:DIR", "MNIST or Fashion-MNIST, a folder of IDX files, plain or .gz"),
     ("images:DIR", "a folder of pictures; sub-folders are classes, or train and test"),
-    ("npy:FILE", "uint8 [n, height, width, channels] or [n, height, width]"),
+    ("npy:FILE", "grey levels [n, height, width, channels] or [n, height, width]"),
     ("npz:FILE", "such arrays with labels; or a folder of downsampled ImageNet"),
 ];
 
@@ -78,19 +82,61 @@ pub fn open(source: &str) -> Result<DataSet> {
 /// As [`open`].
 pub fn open_as(source: &str, opening: &Opening) -> Result<DataSet> {
     let (name, place) = match source.split_once(':') {
-        Some((name, place)) => (name, Some(Path::new(place))),
+        Some((name, place)) => (name, Some(place)),
         None => (source, None),
     };
-    match (name, place.filter(|place| !place.as_os_str().is_empty())) {
+    let known: &[&str] = match name {
+        "npy" | "npz" => &["levels"],
+        "cifar100" => &["labels"],
+        _ => &[],
+    };
+    // Of folders of pictures their own reader knows what can be said.
+    let (path, said) = match place.filter(|place| !place.is_empty()) {
+        Some(place) if name != "images" => query::split(place, known).map(|(path, said)| (Some(path), said))?,
+        place => (place.map(Path::new), Vec::new()),
+    };
+    match (name, path) {
         ("digits", None) if place.is_none() => digits::load(),
         ("digits", _) => Err(Error::Usage(format!("data '{source}': digits are built in; write 'digits' alone"))),
         ("cifar10", Some(folder)) => cifar10::load(folder),
+        ("cifar100", Some(folder)) => {
+            let labels = said.first().map(|(_, labels)| cifar100::Labels::named(labels)).transpose()?;
+            cifar100::load(folder, labels.unwrap_or_default())
+        }
         ("idx", Some(folder)) => idx::load(folder),
-        ("images", Some(_)) => pictures::load(source.split_once(':').map_or("", |(_, place)| place), opening),
+        ("images", Some(_)) => pictures::load(place.unwrap_or_default(), opening),
         ("npy", Some(file)) => arrays::load_npy(file, opening),
         ("npz", Some(folder)) if folder.is_dir() => imagenet::load(folder, opening),
         ("npz", Some(file)) => arrays::load_npz(file, opening),
         _ => fetched(source, place.is_none()).unwrap_or_else(|| Err(unknown(source, name))),
+    }
+}
+
+/// How the levels of a source are to be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LevelsOf {
+    /// As it says itself: pictures and other files have 256, the digits 17.
+    Itself,
+    /// By its largest value: an array does not say.
+    Values,
+    /// So many, as is said behind it: `npy:FILE?levels=16`.
+    Told(u32),
+}
+
+/// How many grey levels a source has is told by it, or not.
+///
+/// # Errors
+/// [`Error::Usage`] for a number of levels that is none.
+pub fn levels_of(source: &str) -> Result<LevelsOf> {
+    let Some((kind @ ("npy" | "npz"), place)) = source.split_once(':') else { return Ok(LevelsOf::Itself) };
+    let (path, said) = query::split(place, &["levels"])?;
+    match said.first() {
+        Some((_, levels)) => match levels.parse() {
+            Ok(levels @ 2..=256) => Ok(LevelsOf::Told(levels)),
+            _ => Err(Error::Usage(format!("data '{source}': expected levels from 2 to 256, found `{levels}`"))),
+        },
+        None if kind == "npz" && path.is_dir() => Ok(LevelsOf::Itself),
+        None => Ok(LevelsOf::Values),
     }
 }
 

@@ -94,6 +94,10 @@ pub fn optional_bins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
     BINS.read_optional(deserializer)
 }
 
+pub fn optional_levels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    BINS.read_optional(deserializer)
+}
+
 pub fn optional_count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
     COUNT.read_optional(deserializer)
 }

@@ -18,6 +18,10 @@ pub struct Recipe {
     pub shrink: usize,
     /// What is done with images that are not of the flow's size, after shrinking. Default `Exact`.
     pub fit: Fit,
+    /// How many grey levels the data have, where that does not follow from them. Default: 256, and of arrays what their
+    /// largest value and the flow's levels say.
+    #[serde(deserialize_with = "bounds::optional_levels")]
+    pub levels: Option<u32>,
     /// Whether images are held in memory, or read when they are needed. Default `Auto()`.
     pub loading: Loading,
     /// What is done at random to training images. Default `Off`; the reference code has `Standard()` on CIFAR-10.
@@ -72,6 +76,7 @@ impl Default for Recipe {
             data: None,
             shrink: 1,
             fit: Fit::Exact,
+            levels: None,
             loading: Loading::default(),
             augmentation: Augmentation::Off,
             batch: 64,

@@ -37,9 +37,8 @@ pub struct Evaluation {
     /// Mean over images. Not finite if any image's is: none is dropped.
     #[serde(deserialize_with = "super::metrics::null_as_nan")]
     pub bits_per_dim: f64,
-    /// Standard error of that mean over images.
-    #[serde(deserialize_with = "super::metrics::null_as_nan")]
-    pub standard_error: f64,
+    /// Standard error of that mean over images; none of a single image.
+    pub standard_error: Option<f64>,
     /// Images scored.
     pub images: usize,
     /// Noise draws averaged for each image.
@@ -62,6 +61,20 @@ pub struct Evaluation {
     pub taken: Option<String>,
     /// Which images.
     pub data: DataName,
+}
+
+impl Evaluation {
+    /// `2.307 ± 0.021`, with the standard error over images; `8.079 ± n/a` where there is none.
+    pub fn with_error(&self) -> String {
+        let error = self.standard_error.map_or_else(|| "n/a".to_owned(), |error| format!("{error:.3}"));
+        format!("{:.3} ± {error}", self.bits_per_dim)
+    }
+
+    /// `360 images`, or how they were taken.
+    pub fn images_in_words(&self) -> String {
+        let all = || if self.images == 1 { "1 image".to_owned() } else { format!("{} images", self.images) };
+        self.taken.clone().unwrap_or_else(all)
+    }
 }
 
 fn one() -> u64 {
@@ -153,6 +166,9 @@ pub fn score<E: Element, D: Device<E>>(
     dequantize: Dequantize,
 ) -> Result<Vec<f64>> {
     expect_images(flow, images)?;
+    if let Labels::Own = labels {
+        expect_labels(flow, images, "scored")?;
+    }
     labels.likelihood(flow, images)?;
     let mut scores = Vec::with_capacity(images.len());
     for_each_chunk(images, |indices, levels| {
@@ -195,6 +211,30 @@ pub(crate) fn expect_images<E: Element, D: Device<E>>(flow: &Flow<E, D>, images:
         _ => "",
     };
     Err(Error::Usage(format!("the flow is for images of {shape}, and the data are {height}×{width}×{channels}{help}")))
+}
+
+/// Refuses images with a label that a class-conditional flow has no class for, with the first one's place; `split` says
+/// which images they are.
+///
+/// # Errors
+/// [`Error::Usage`] with the image, and with what helps where labels seem to count from 1.
+pub(crate) fn expect_labels<E: Element, D: Device<E>>(flow: &Flow<E, D>, images: &Images, split: &str) -> Result<()> {
+    let (Some(classes), Some(labels)) = (flow.classes(), images.labels()) else { return Ok(()) };
+    let Some(i) = labels.iter().position(|label| usize::from(*label) >= classes) else { return Ok(()) };
+    let place = images.place(i);
+    let file = images.file(i).map(|path| format!(" ({})", path.display())).unwrap_or_default();
+    let counts_from_1 =
+        labels.iter().min() == Some(&1) && labels.iter().max().is_some_and(|l| usize::from(*l) == classes);
+    let help = if counts_from_1 {
+        ". They seem to count from 1, as EMNIST's letters do: subtract 1 from every label, in all splits"
+    } else {
+        ". Give the prior as many `classes` as the data have"
+    };
+    Err(Error::Usage(format!(
+        "{split} image {place}{file} has label {}, and the flow has {classes} classes, 0 to {}{help}",
+        labels[i],
+        classes - 1
+    )))
 }
 
 /// Bits per dimension of images. The same seed of the noise gives the same number. Labels, where the images have them, make a class-conditional flow's score `p(x | class)`.
@@ -240,13 +280,13 @@ pub fn evaluate_as<E: Element, D: Device<E>>(
     }
     let n = bits.len() as f64;
     let mean = bits.iter().sum::<f64>() / n;
-    let variance = bits.iter().map(|b| (b - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    let variance = bits.iter().map(|b| (b - mean).powi(2)).sum::<f64>() / (n - 1.0);
     let labelled = images.label(0).is_some();
     let classification =
         if flow.classifier().is_some() && labelled { Some(classify(flow, device, images)?) } else { None };
     Ok(Evaluation {
         bits_per_dim: mean,
-        standard_error: (variance / n).sqrt(),
+        standard_error: (bits.len() > 1).then(|| (variance / n).sqrt()),
         images: images.len(),
         draws,
         importance,

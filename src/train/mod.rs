@@ -28,7 +28,7 @@ pub use identity::DataIdentity;
 pub use inspect::{Inspection, Probes, inspect};
 pub use metrics::{HealthRecord, Metrics, Record, StepRecord, ValidationRecord, read_metrics};
 pub use optimizer::OptimizerState;
-pub use ranking::{Comparison, Ranked, auroc, rank, write_ranking};
+pub use ranking::{Area, Comparison, Ranked, auroc, rank, write_ranking};
 pub use resident::peak_mib;
 pub use run::{RunFolder, TEMPERATURES, draw_samples, sample_labels};
 pub use source::{open_data, open_data_as};

@@ -1,6 +1,6 @@
 //! The data of a recipe, as its flow wants them.
 
-use crate::data::{self, Cut, DataSet, Opening};
+use crate::data::{self, Cut, DataSet, LevelsOf, Opening};
 use crate::flow::FlowFile;
 use crate::flow::spec::{Fit, Loading};
 use crate::{Error, Result};
@@ -42,14 +42,19 @@ pub fn open_data_as(file: &FlowFile, name: Option<&str>, skip_unreadable: bool) 
     };
     let opened = data::open_as(name, &opening);
     let opened = opened.map_err(|error| if of_recipe { of_the_recipe(file, name, error) } else { error })?;
-    let data = opened.shrunk(recipe.shrink)?;
+    let counted = match (data::levels_of(name)?, recipe.levels) {
+        (LevelsOf::Told(levels), _) | (_, Some(levels)) => opened.of_levels(levels)?,
+        (LevelsOf::Values, None) => opened.of_likely_levels(image.bins())?,
+        (LevelsOf::Itself, None) => opened,
+    };
+    let data = counted.shrunk(recipe.shrink)?;
     let data = match recipe.fit {
         Fit::Exact => data,
         Fit::Pad => data.padded([image.height, image.width])?,
         Fit::Crop => data.cropped([image.height, image.width])?,
         Fit::RandomCrop { .. } => data.windowed([image.height, image.width])?,
     };
-    data.with_bins(image.bins())
+    data.with_bins(image.bins())?.telling_constant()
 }
 
 /// Says of an error about the recipe's own data that they are the recipe's, where a relative place of theirs is not there:

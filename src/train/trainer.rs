@@ -2,7 +2,7 @@
 
 use super::batches::{Batches, Minibatch};
 use super::checkpoint::CheckpointTensors;
-use super::evaluate::expect_images;
+use super::evaluate::{expect_images, expect_labels};
 use super::inspect::{midpoints, some_labels};
 use super::optimizer::{add_to_average, swap_weights};
 use super::resident::PeakMemory;
@@ -207,6 +207,9 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         let flow = Flow::build(file, registry, &Initializer::new(device, recipe.seed))?;
         for images in [train, &data.test] {
             expect_images(&flow, images)?;
+        }
+        for (images, split) in [(train, "training"), (&validation, "validation"), (&data.test, "test")] {
+            expect_labels(&flow, images, split)?;
         }
         if flow.classes().is_some() && train.label(0).is_none() {
             return Err(Error::Usage(format!("the flow is class-conditional, and {} has no labels", data.name)));

@@ -42,7 +42,7 @@ fn a_wrong_flow_file_is_one_error_with_its_line() {
         (
             "    layers: [Squeeze(), Squeeze(),\n        Squeeze(), AffineCoupling(mask: Checkerboard(1))])",
             4,
-            "even width, for its checkerboard",
+            "images of an even width, for its",
         ),
         ("    layers: [Squeeze(), Squeeze(), Squeeze(),\n        Squeeze()])", 4, "even height and width"),
         ("    layers: [AffineCoupling(width: \"wide\")])", 3, "width"),

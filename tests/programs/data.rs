@@ -1,6 +1,7 @@
 //! Data sets, from files on disk to a trained flow.
 
 use flowstone::backend::Cpu;
+use flowstone::data::SAMPLED;
 use flowstone::flow::{FlowFile, Registry};
 use flowstone::train::{RunFolder, Start, Trainer, open_data};
 use flowstone::{Error, Result};
@@ -169,14 +170,21 @@ fn a_picture_that_breaks_during_a_run_is_named_and_the_run_goes_on_once_it_is_wh
     let whole = flowstone(&["train", "flow.ron", "--out", "whole"]);
     let told = String::from_utf8_lossy(&whole.stderr).into_owned();
     assert!(whole.status.success() && told.contains("read in the background"), "{told}");
-    // Of 27 training images each comes once in 14 steps. One that the first step has is the run's own first error;
-    // this one is as likely any.
-    let broken = at("pictures/b/20.png");
+    // Of 27 training images each comes once in 14 steps. One that the first step has, or that a run looks at to know its
+    // data, is the run's own first error; this one is as likely any other.
+    let train = flowstone::data::open(&format!("images:{}", at("pictures").display())).unwrap().train;
+    let looked_at: Vec<usize> = (0..SAMPLED).map(|k| k * train.len() / SAMPLED).collect();
+    let broken = (7..train.len()).find(|i| !looked_at.contains(i)).and_then(|i| train.file(i)).unwrap().to_path_buf();
     let picture = fs::read(&broken).unwrap();
     fs::write(&broken, &picture[..picture.len() / 2]).unwrap();
     let stopped = flowstone(&["train", "flow.ron", "--out", "stopped"]);
     let told = String::from_utf8_lossy(&stopped.stderr).into_owned();
-    assert!(stopped.status.code() == Some(2) && told.contains("20.png") && !told.contains("panicked"), "{told}");
+    assert!(
+        stopped.status.code() == Some(2)
+            && told.contains(broken.file_name().unwrap().to_str().unwrap())
+            && !told.contains("panicked"),
+        "{told}"
+    );
     fs::write(&broken, picture).unwrap();
     let resumed = flowstone(&["train", "--resume", "stopped"]);
     assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));

@@ -3,6 +3,7 @@
 //! One program for all, since linking the library takes longer than most of these tests.
 
 mod ablation;
+mod arrays;
 mod attributes;
 mod bad_files;
 mod classes;

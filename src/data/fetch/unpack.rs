@@ -5,9 +5,9 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
 use tar::{Archive, EntryType};
 
+use crate::data::bytes::Gunzip;
 use crate::error::{Error, Result};
 use crate::files::open;
 
@@ -32,7 +32,7 @@ pub fn unpack(archive: &Path, folder: &Path) -> Result<()> {
     let (file, length) = open(archive)?;
     let most = length.saturating_mul(RATIO).max(ALWAYS);
     // One byte more, to tell an archive that is at its end from one that goes on.
-    let mut unpacked = MultiGzDecoder::new(BufReader::new(file)).take(most + 1);
+    let mut unpacked = Gunzip::new(BufReader::new(file)).take(most + 1);
     let mut entries = Archive::new(&mut unpacked);
     for entry in entries.entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
