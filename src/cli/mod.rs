@@ -26,7 +26,7 @@ use clap::{Parser, Subcommand};
 
 /// Normalizing flows on images: declare, check, train, score, sample and edit.
 #[derive(Debug, Parser)]
-#[command(name = "flowstone", version, max_term_width = 100)]
+#[command(name = "flowstone", version, max_term_width = 100, allow_negative_numbers = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
