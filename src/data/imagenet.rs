@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::arrays::{Archive, Labels, images_of};
+use super::arrays::{Archive, Labels, Notes, images_of};
 use super::rows::{Order, Rows};
 use super::{DataSet, Images, Opening, folder_name, numbered};
 use crate::error::{Error, Result};
@@ -27,24 +27,24 @@ pub fn load(folder: &Path, opening: &Opening) -> Result<DataSet> {
         let reason = "there is no such batch; name the folder that holds it, or an .npz file";
         return Err(Error::bad_file(batch(1), reason));
     }
-    let (train, mut remarks) = read(&batches, opening)?;
+    let mut notes = Notes::default();
+    let train = read(&batches, opening, &mut notes)?;
     let path = folder.join(TEST);
-    let (test, of_test) = read(std::slice::from_ref(&path), opening)?;
-    remarks.extend(of_test);
+    let test = read(std::slice::from_ref(&path), opening, &mut notes)?;
     if test.shape() != train.shape() {
         let [height, width, _] = train.shape();
         return Err(Error::bad_file(path, format!("its images are not {height}×{width}, as those to train on are")));
     }
     let classes = numbered([&train, &test]);
-    Ok(DataSet { name: folder_name(folder), train, test, bins: 256, classes, remarks })
+    Ok(DataSet { name: folder_name(folder), train, test, bins: 256, classes, remarks: notes.told()? })
 }
 
 /// The images of several batches: in memory if all of them together may be.
-fn read(batches: &[PathBuf], opening: &Opening) -> Result<(Images, Vec<String>)> {
+fn read(batches: &[PathBuf], opening: &Opening, notes: &mut Notes) -> Result<Images> {
     let mut archives = batches.iter().map(|path| Archive::open(path)).collect::<Result<Vec<_>>>()?;
     let headers = archives.iter_mut().map(|archive| archive.header("data")).collect::<Result<Vec<_>>>()?;
     let held = opening.holds(headers.iter().map(|header| header.count()).sum());
-    let (mut parts, mut remarks, mut side) = (Vec::new(), Vec::new(), 0);
+    let (mut parts, mut side) = (Vec::new(), 0);
     for ((path, archive), header) in batches.iter().zip(&mut archives).zip(headers) {
         let (count, row) = match header.shape[..] {
             [count, row] if count > 0 => (count as usize, row as usize),
@@ -59,7 +59,7 @@ fn read(batches: &[PathBuf], opening: &Opening) -> Result<(Images, Vec<String>)>
             return Err(Error::bad_file(path, format!("expected rows of {expected} levels, found {row}")));
         }
         side = plane.isqrt();
-        let bytes = archive.bytes("data", &header, held, &mut remarks)?;
+        let bytes = archive.bytes("data", &header, held, notes)?;
         let Labels::Numbers(mut labels) = archive.labels("labels")? else {
             return Err(Error::bad_file(path, "labels of ImageNet are the numbers 1 to 1000"));
         };
@@ -72,7 +72,7 @@ fn read(batches: &[PathBuf], opening: &Opening) -> Result<(Images, Vec<String>)>
         let rows = Rows { path: path.clone(), bytes, count, shape: [side, side, 3], order: Order::Planes };
         parts.push(images_of(rows, Some(labels))?);
     }
-    Ok((Images::joined(parts)?, remarks))
+    Images::joined(parts)
 }
 
 #[cfg(test)]

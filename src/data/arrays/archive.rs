@@ -1,7 +1,7 @@
 //! An `.npz`: a ZIP archive of arrays.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -9,6 +9,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::header::Header;
 use super::labels::Labels;
+use super::notes::Notes;
 use super::{images, images_of, told, values};
 use crate::data::bytes::{DEFLATE_RATIO, read_rest, unreadable};
 use crate::data::rows::{Bytes, Rows};
@@ -51,12 +52,12 @@ impl<'a> Archive<'a> {
         name: &str,
         labels: Option<Vec<u16>>,
         opening: &Opening,
-        remarks: &mut Vec<String>,
+        notes: &mut Notes,
     ) -> Result<Images> {
         let (header, path) = (self.header(name)?, self.place(name));
         let (count, shape, order) = images(&header, opening).map_err(|wrong| wrong.of(&path))?;
-        remarks.extend(told(&path, &header, shape, order));
-        let bytes = self.bytes(name, &header, opening.holds(header.count()), remarks)?;
+        notes.remarks.extend(told(&path, &header, shape, order));
+        let bytes = self.bytes(name, &header, opening.holds(header.count()), notes)?;
         images_of(Rows { path, bytes, count, shape, order }, labels)
     }
 
@@ -73,23 +74,11 @@ impl<'a> Archive<'a> {
         name: &str,
         header: &Header,
         held: bool,
-        remarks: &mut Vec<String>,
+        notes: &mut Notes,
     ) -> Result<Bytes> {
         let (path, inner, most) = (self.path, self.place(name), self.length.saturating_mul(DEFLATE_RATIO));
         if !header.kind.is_levels() || header.is_fortran {
-            let mut again = || {
-                let mut values = Self::open(path)?;
-                let mut raw = Vec::new();
-                // Unpacked as far as it is right; what is missing is noticed where the values are counted.
-                values
-                    .entry(name)?
-                    .take(header.length + header.size + 1)
-                    .read_to_end(&mut raw)
-                    .map_err(unreadable(&inner))?;
-                raw.drain(..(header.length as usize).min(raw.len()));
-                Ok(Box::new(std::io::Cursor::new(raw)) as Box<dyn Read>)
-            };
-            return values::levels(&inner, header, &mut again, held, remarks);
+            return values::levels(&inner, header, &mut |work| work(&mut self.values(name, header)?), held, notes);
         }
         if held {
             let mut entry = self.entry(name)?;
@@ -114,6 +103,14 @@ impl<'a> Archive<'a> {
             }
             unpacked.write_all(&chunk[..read]).map_err(Error::io(std::env::temp_dir()))?;
         }
+    }
+
+    /// The values of an array, from their first byte on.
+    fn values(&mut self, name: &str, header: &Header) -> Result<impl Read> {
+        let inner = self.place(name);
+        let mut entry = self.entry(name)?;
+        io::copy(&mut entry.by_ref().take(header.length), &mut io::sink()).map_err(unreadable(&inner))?;
+        Ok(entry)
     }
 
     fn entry(&mut self, name: &str) -> Result<zip::read::ZipFile<'_, BufReader<File>>> {

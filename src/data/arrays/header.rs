@@ -9,6 +9,9 @@ use crate::error::{Error, Result};
 /// The longest header that is read, in bytes; an array of images has one of about a hundred.
 const LONGEST: u64 = 1 << 16;
 
+/// The longest text that is read as a name, in characters.
+const LONGEST_TEXT: usize = 1 << 16;
+
 /// What sort of values an array has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sort {
@@ -50,8 +53,8 @@ impl Kind {
             ("u", 1 | 2 | 4 | 8) => (Sort::Unsigned, size),
             ("i", 1 | 2 | 4 | 8) => (Sort::Signed, size),
             ("f", 2 | 4 | 8) => (Sort::Float, size),
-            ("U", 1..=1024) => (Sort::Unicode, 4 * size),
-            ("S" | "a", 1..=4096) => (Sort::Bytes, size),
+            ("U", 1..=LONGEST_TEXT) => (Sort::Unicode, 4 * size),
+            ("S" | "a", 1..=LONGEST_TEXT) => (Sort::Bytes, size),
             _ => return None,
         };
         let is_big_endian = order == '>' || order == '=' && cfg!(target_endian = "big");
@@ -106,8 +109,10 @@ impl Header {
             return Err(wrong("it is a structured array, of fields; save one array of numbers".into()));
         }
         let kind = Kind::parse(&descr).ok_or_else(|| {
-            let what = if descr.ends_with('O') { "Python objects" } else { "not numbers" };
-            wrong(format!("it holds values of kind {descr}, {what}; save an array of uint8"))
+            let what = unread(&descr);
+            wrong(format!(
+                "it holds values of kind {descr}, {what}; save x.astype(numpy.uint8) of grey levels, x.astype(str) of names"
+            ))
         })?;
         let size = size_of(&shape, kind.size as u64)
             .ok_or_else(|| wrong(format!("its header says {shape:?} of {descr}: no file is so long")))?;
@@ -127,6 +132,19 @@ impl Header {
     /// How many values there are.
     pub(in crate::data) fn count(&self) -> u64 {
         self.size / self.kind.size as u64
+    }
+}
+
+/// What the values of a kind are that is not read.
+fn unread(descr: &str) -> &'static str {
+    match descr.trim_start_matches(['<', '>', '=', '|']).chars().next() {
+        Some('O') => "Python objects, which only Python can read",
+        Some('c') => "complex numbers",
+        Some('f') => "floating-point numbers of more than 64 bits",
+        Some('M' | 'm') => "dates or times",
+        Some('V') => "raw bytes that say no type",
+        Some('U' | 'S' | 'a') => "texts that are empty or very long",
+        _ => "which is none of NumPy's",
     }
 }
 
@@ -211,7 +229,10 @@ mod tests {
         for (text, words) in [
             ("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,)}", "structured array"),
             ("{'descr': '|O', 'fortran_order': False, 'shape': (2,)}", "Python objects"),
-            ("{'descr': '<c8', 'fortran_order': False, 'shape': (2,)}", "not numbers"),
+            ("{'descr': '<c8', 'fortran_order': False, 'shape': (2,)}", "complex numbers"),
+            ("{'descr': '<f16', 'fortran_order': False, 'shape': (2,)}", "more than 64 bits"),
+            ("{'descr': '<M8[ns]', 'fortran_order': False, 'shape': (2,)}", "dates or times"),
+            ("{'descr': '|V2', 'fortran_order': False, 'shape': (2,)}", "raw bytes"),
             ("{'descr': '|u1', 'shape': (2,)}", "dictionary"),
             ("{'descr': '|u1', 'fortran_order': False, 'shape': (-2,)}", "dictionary"),
         ] {

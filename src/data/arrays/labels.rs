@@ -23,7 +23,7 @@ impl Labels {
         let Header { kind, shape, .. } = header;
         let columns = match shape[..] {
             [_] | [_, 1] => 1,
-            [_, columns] if !kind.is_text() => columns as usize,
+            [_, columns] if columns > 0 && !kind.is_text() => columns as usize,
             _ => return Err(Wrong(format!("expected labels, one an image; found {} {shape:?}", kind.text))),
         };
         let values: Vec<&[u8]> = bytes.chunks_exact(kind.size).collect();
@@ -88,19 +88,24 @@ fn name(kind: &Kind, value: &[u8]) -> Result<String, Wrong> {
         .ok_or_else(|| Wrong("expected names of classes; there is one that is no text".into()))
 }
 
+/// Labels of each split by number, and the names of the classes.
+type Numbered<const N: usize> = ([Option<Vec<u16>>; N], Vec<String>);
+
 /// Labels by number with the names of the classes, of all splits alike: names in their order are classes 0, 1, …; numbers
-/// have none. `None` where one split has names and another numbers.
-pub(super) fn by_number<const N: usize>(splits: [Option<Labels>; N]) -> Option<([Option<Vec<u16>>; N], Vec<String>)> {
+/// have none.
+pub(super) fn by_number<const N: usize>(splits: [Option<Labels>; N]) -> Result<Numbered<N>, Wrong> {
     let named = splits.iter().flatten().filter(|labels| matches!(labels, Labels::Names(_))).count();
     if named > 0 && named < splits.iter().flatten().count() {
-        return None;
+        return Err(Wrong("labels of one split are names, and of the other numbers".into()));
     }
     let names = splits.iter().flatten().flat_map(|labels| match labels {
         Labels::Names(names) => &names[..],
         _ => &[],
     });
     let mut places: BTreeMap<String, u16> = names.map(|name| (name.clone(), 0)).collect();
-    u16::try_from(places.len()).ok()?;
+    if places.len() > usize::from(u16::MAX) {
+        return Err(Wrong(format!("its labels are {} names: there can be 65535 classes", places.len())));
+    }
     places.values_mut().zip(0..).for_each(|(place, number)| *place = number);
     let numbers = splits.map(|labels| {
         labels.map(|labels| match labels {
@@ -108,5 +113,5 @@ pub(super) fn by_number<const N: usize>(splits: [Option<Labels>; N]) -> Option<(
             Labels::Names(names) => names.iter().map(|name| places[name]).collect(),
         })
     });
-    Some((numbers, places.into_keys().collect()))
+    Ok((numbers, places.into_keys().collect()))
 }

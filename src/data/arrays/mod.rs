@@ -10,10 +10,12 @@
 mod archive;
 mod header;
 mod labels;
+mod notes;
 mod values;
 
 pub(super) use archive::Archive;
 pub(super) use labels::Labels;
+pub(super) use notes::Notes;
 
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -46,7 +48,8 @@ pub fn load_npy(path: &Path, opening: &Opening) -> Result<DataSet> {
     let mut reader = BufReader::new(file);
     let header = Header::read(path, &mut reader, length)?;
     let (count, shape, order) = images(&header, opening).map_err(|wrong| wrong.of(path))?;
-    let mut remarks = told(path, &header, shape, order);
+    let mut notes = Notes::default();
+    notes.remarks.extend(told(path, &header, shape, order));
     let held = opening.holds(header.count());
     let bytes = if header.kind.is_levels() && !header.is_fortran {
         if held {
@@ -56,14 +59,14 @@ pub fn load_npy(path: &Path, opening: &Opening) -> Result<DataSet> {
             Bytes::File(Mutex::new(reader.into_inner()), header.length)
         }
     } else {
-        let mut again = || -> Result<Box<dyn Read>> {
-            let mut file = open(path)?.0;
-            file.seek(SeekFrom::Start(header.length)).map_err(Error::io(path))?;
-            Ok(Box::new(BufReader::new(file)))
+        let mut show = |work: &mut dyn FnMut(&mut dyn Read) -> Result<()>| {
+            reader.seek(SeekFrom::Start(header.length)).map_err(Error::io(path))?;
+            work(&mut reader)
         };
-        values::levels(path, &header, &mut again, held, &mut remarks)?
+        values::levels(path, &header, &mut show, held, &mut notes)?
     };
     let images = images_of(Rows { path: path.into(), bytes, count, shape, order }, None)?;
+    let remarks = notes.told()?;
     Ok(DataSet { remarks, ..with_test_split(file_name(path), &images, Vec::new())? })
 }
 
@@ -98,28 +101,27 @@ pub fn load_npz(path: &Path, opening: &Opening) -> Result<DataSet> {
     let has_test = archive.has(test);
     let own = labels(&mut archive, train_labels)?;
     let others = if has_test { labels(&mut archive, test_labels)? } else { None };
-    let mut remarks = Vec::new();
+    let mut notes = Notes::default();
     for (labels, name) in [(&own, train_labels), (&others, test_labels)] {
         if let Some(Labels::OneHot(_)) = labels {
-            remarks.push(format!("{}: one-hot rows, read as the numbers of classes", archive.place(name).display()));
+            notes.remarks.push(format!("{}: one-hot rows, read as the numbers of classes", archive.place(name).display()));
         }
     }
-    let Some(([own, others], names)) = labels::by_number([own, others]) else {
-        return Err(Error::bad_file(path, "labels of one split are names, and of the other numbers"));
-    };
-    let train = archive.images(train, own, opening, &mut remarks)?;
+    let ([own, others], names) = labels::by_number([own, others]).map_err(|wrong| wrong.of(path))?;
+    let train = archive.images(train, own, opening, &mut notes)?;
     let named = |numbers: Vec<String>| if names.is_empty() { numbers } else { names.clone() };
     if !has_test {
         let classes = named(numbered([&train]));
+        let remarks = notes.told()?;
         return Ok(DataSet { remarks, ..with_test_split(name, &train, classes)? });
     }
-    let test = archive.images(test, others, opening, &mut remarks)?;
+    let test = archive.images(test, others, opening, &mut notes)?;
     if test.shape() != train.shape() || test.labels().is_some() != train.labels().is_some() {
         let reason = "training and test images must have one shape, and both have labels or neither";
         return Err(Error::bad_file(path, reason));
     }
     let classes = named(numbered([&train, &test]));
-    Ok(DataSet { name, train, test, bins: 256, classes, remarks })
+    Ok(DataSet { name, train, test, bins: 256, classes, remarks: notes.told()? })
 }
 
 /// What is wrong with an array.
@@ -263,6 +265,43 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn what_the_high_byte_leaves_is_told() {
+        let told = |values: [u16; 2]| {
+            let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            load("a.npy", &array("<u2", "(10, 1, 2)", &bytes.repeat(10))).unwrap().remarks
+        };
+        assert!(told([0, 200]).is_empty(), "these are levels as they are");
+        assert!(told([0, 119 * 257])[0].ends_with("all are multiples of 257, so nothing is lost"));
+        assert!(told([0, 40_000])[0].ends_with("the low byte is dropped"));
+        let twelve = &told([0, 4095])[0];
+        assert!(twelve.contains("Only levels 0 to 15 of 255") && twelve.contains("of 12 bits, save (x >> 4)"), "{twelve}");
+    }
+
+    #[test]
+    fn sixteen_bit_arrays_of_one_set_are_on_one_scale() {
+        let wide = || array("<u2", "(2, 1, 1)", &[0, 0, 0, 200]);
+        let dark = || array("<u2", "(2, 1, 1)", &[0, 0, 200, 0]);
+        let message = complaint("m.npz", &npz(&[("x_train", wide()), ("x_test", dark())]));
+        assert!(message.contains("x_test.npy: its 16-bit values are at most 255") && message.contains("two scales"));
+        load("m.npz", &npz(&[("x_train", wide()), ("x_test", wide())])).unwrap();
+        load("m.npz", &npz(&[("x_train", wide()), ("x_test", array("|u1", "(2, 1, 1)", &[7; 2]))])).unwrap();
+    }
+
+    #[test]
+    fn arrays_of_any_kind_are_read_from_an_archive() {
+        let whole: Vec<u8> = (0..120_i64).flat_map(i64::to_be_bytes).collect();
+        for method in 0..2 {
+            // The second of two files is packed.
+            let pad = (method == 1).then(|| ("pad", vec![])).into_iter();
+            let arrays: Vec<_> = pad.chain([("images", array(">i8", "(20, 2, 3)", &whole))]).collect();
+            let data = load("m.npz", &npz(&arrays)).unwrap();
+            assert_eq!(data.test.levels().unwrap()[..], [54, 55, 56, 57, 58, 59, 114, 115, 116, 117, 118, 119]);
+            let cut: Vec<_> = vec![("images", array(">i8", "(20, 2, 3)", &whole[..900]))];
+            assert!(complaint("m.npz", &npz(&cut)).contains("960 bytes, and 900 are there"));
+        }
+    }
+
+    #[test]
     fn fortrans_order_is_turned_and_must_be_held_for_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f.npy");
@@ -390,6 +429,8 @@ pub(super) mod tests {
         assert!(labels("<f4", "(2,)", &0.5_f32.to_le_bytes().repeat(2)).contains("label 0.5 at [0]: expected whole"));
         assert!(labels("|u1", "(2, 2)", &[0, 1, 1, 1]).contains("row 1 of 2 numbers has not one 1"));
         assert!(labels("<U1", "(2, 2)", &[0; 16]).contains("one an image"));
+        assert!(labels("|u1", "(2, 0)", &[]).contains("one an image; found |u1 [2, 0]"));
+        assert!(labels("|O", "(2,)", &[0; 16]).contains("x.astype(str) of names"));
         assert!(labels("<i2", "(2,)", &[255; 4]).contains("0 to 65535"));
         assert!(labels(">u4", "(2,)", &[0, 1, 0, 0, 0, 0, 0, 0]).contains("0 to 65535"));
         let mut damaged = whole.clone();

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use super::header::{Header, Kind, Sort};
+use super::notes::Notes;
 use crate::data::bytes::{reserve, unreadable};
 use crate::data::rows::Bytes;
 use crate::error::{Error, Result};
@@ -19,13 +20,15 @@ struct Extent {
     most: f64,
     /// The place of the first that no byte can hold, and its value.
     first_outside: Option<(u64, f64)>,
+    /// Whether all are multiples of 257: eight bits, written twice.
+    is_doubled: bool,
 }
 
-/// Opens an array's values from their first byte on.
-pub(super) type Open<'a> = dyn FnMut() -> Result<Box<dyn Read + 'a>> + 'a;
+/// Shows a reader an array's values, from their first byte on.
+pub(super) type Show<'a> = dyn FnMut(&mut dyn FnMut(&mut dyn Read) -> Result<()>) -> Result<()> + 'a;
 
 /// The grey levels of an array that are not yet bytes in C's order: held, or in a temporary file where they are not to be.
-/// What a person should hear of is added to `remarks`.
+/// What a person should hear of is noted.
 ///
 /// # Errors
 /// [`Error::BadFile`] for numbers that are no grey levels, with the first one's place; for floating-point numbers, with how
@@ -33,9 +36,9 @@ pub(super) type Open<'a> = dyn FnMut() -> Result<Box<dyn Read + 'a>> + 'a;
 pub(super) fn levels(
     path: &Path,
     header: &Header,
-    open: &mut Open,
+    show: &mut Show,
     held: bool,
-    remarks: &mut Vec<String>,
+    notes: &mut Notes,
 ) -> Result<Bytes> {
     let kind = &header.kind;
     if kind.is_text() {
@@ -46,7 +49,7 @@ pub(super) fn levels(
                       let it be held (`loading: Memory` in the recipe)";
         return Err(Error::bad_file(path, reason));
     }
-    let extent = extent(path, header, &mut *open()?)?;
+    let extent = extent(path, header, show)?;
     let is_wide = kind.sort == Sort::Unsigned && kind.size == 2 && extent.most > 255.0;
     if kind.sort == Sort::Float {
         return Err(Error::bad_file(path, float_advice(extent, &kind.text)));
@@ -55,19 +58,18 @@ pub(super) fn levels(
         let at = index(place, &header.shape, header.is_fortran);
         return Err(Error::bad_file(path, format!("value {value} at {at:?} is no grey level: expected 0 to 255")));
     }
-    let shift = if is_wide {
-        let most = extent.most;
-        remarks.push(format!("{}: 16-bit values, up to {most}, are read by their high byte", path.display()));
-        8
-    } else {
-        0
-    };
+    if kind.sort == Sort::Unsigned && kind.size == 2 {
+        notes.of_sixteen_bits(path, is_wide);
+    }
+    if is_wide {
+        notes.remarks.push(high_byte(path, extent));
+    }
+    let shift = if is_wide { 8 } else { 0 };
     let convert = |value: &[u8]| (whole(kind, value) >> shift) as u8;
-    let mut reader = open()?;
     if held {
         let mut levels = Vec::new();
         reserve(path, &mut levels, header.count())?;
-        for_each_chunk(path, header, &mut *reader, |chunk| {
+        for_each_chunk(path, header, show, |chunk| {
             levels.extend(chunk.chunks_exact(kind.size).map(convert));
             Ok(())
         })?;
@@ -75,7 +77,7 @@ pub(super) fn levels(
     }
     let failed = |error| Error::io(std::env::temp_dir())(error);
     let mut unpacked = tempfile::tempfile().map_err(failed)?;
-    for_each_chunk(path, header, &mut *reader, |chunk| {
+    for_each_chunk(path, header, show, |chunk| {
         let levels: Vec<u8> = chunk.chunks_exact(kind.size).map(convert).collect();
         unpacked.write_all(&levels).map_err(failed)
     })?;
@@ -132,16 +134,17 @@ fn half(bits: u16) -> f64 {
 }
 
 /// The least and the greatest of an array's numbers, and the first that no byte can hold.
-fn extent(path: &Path, header: &Header, reader: &mut dyn Read) -> Result<Extent> {
-    let mut extent = Extent { least: f64::INFINITY, most: f64::NEG_INFINITY, first_outside: None };
+fn extent(path: &Path, header: &Header, show: &mut Show) -> Result<Extent> {
+    let mut extent = Extent { least: f64::INFINITY, most: f64::NEG_INFINITY, first_outside: None, is_doubled: true };
     let (kind, mut place) = (&header.kind, 0);
-    for_each_chunk(path, header, reader, |chunk| {
+    for_each_chunk(path, header, show, |chunk| {
         for value in chunk.chunks_exact(kind.size) {
             let value = number(kind, value);
             (extent.least, extent.most) = (extent.least.min(value), extent.most.max(value));
             if !(0.0..=255.0).contains(&value) && extent.first_outside.is_none() {
                 extent.first_outside = Some((place, value));
             }
+            extent.is_doubled &= value % 257.0 == 0.0;
             place += 1;
         }
         Ok(())
@@ -153,26 +156,28 @@ fn extent(path: &Path, header: &Header, reader: &mut dyn Read) -> Result<Extent>
 fn for_each_chunk(
     path: &Path,
     header: &Header,
-    reader: &mut dyn Read,
+    show: &mut Show,
     mut each: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
-    let (mut left, mut chunk) = (header.size, vec![0; CHUNK]);
-    while left > 0 {
-        let now = left.min(CHUNK as u64) as usize;
-        let mut filled = 0;
-        while filled < now {
-            match reader.read(&mut chunk[filled..now]).map_err(unreadable(path))? {
-                0 => return header.expect_size(path, header.size - left + filled as u64),
-                read => filled += read,
+    show(&mut |reader| {
+        let (mut left, mut chunk) = (header.size, vec![0; header.size.min(CHUNK as u64) as usize]);
+        while left > 0 {
+            let now = left.min(CHUNK as u64) as usize;
+            let mut filled = 0;
+            while filled < now {
+                match reader.read(&mut chunk[filled..now]).map_err(unreadable(path))? {
+                    0 => return header.expect_size(path, header.size - left + filled as u64),
+                    read => filled += read,
+                }
             }
+            each(&chunk[..now])?;
+            left -= now as u64;
         }
-        each(&chunk[..now])?;
-        left -= now as u64;
-    }
-    match reader.read(&mut [0]).map_err(unreadable(path))? {
-        0 => Ok(()),
-        _ => header.expect_size(path, header.size + 1),
-    }
+        match reader.read(&mut [0]).map_err(unreadable(path))? {
+            0 => Ok(()),
+            _ => header.expect_size(path, header.size + 1),
+        }
+    })
 }
 
 /// The index of a value by its place in the file.
@@ -208,6 +213,21 @@ pub(super) fn in_c_order<T: Copy>(values: &[T], shape: &[u64]) -> Vec<T> {
         }
     }
     turned
+}
+
+/// What is told of 16-bit values that are read by their high byte.
+fn high_byte(path: &Path, Extent { most, is_doubled, .. }: Extent) -> String {
+    let lost = if is_doubled { "all are multiples of 257, so nothing is lost" } else { "the low byte is dropped" };
+    let mut told = format!("{}: 16-bit values, up to {most}, are read by their high byte; {lost}", path.display());
+    let bits = u64::BITS - (most as u64).leading_zeros();
+    if bits < 16 && !is_doubled {
+        told += &format!(
+            ". Only levels 0 to {} of 255 come of them: if they are of {bits} bits, save (x >> {}).astype(numpy.uint8) instead",
+            most as u64 >> 8,
+            bits - 8
+        );
+    }
+    told
 }
 
 /// What to do about images of floating-point numbers.
