@@ -21,7 +21,7 @@ mod trainer;
 
 pub use checkpoint::Checkpoint;
 pub use curves::{XAxis, run_series, series_of_runs};
-pub(crate) use evaluate::expect_images;
+pub(crate) use evaluate::{expect_images, expect_labels};
 pub use evaluate::{Classification, DataName, Evaluation, Labels, Noise, evaluate, evaluate_as, score};
 pub use glow_log::glow_log_series;
 pub use identity::DataIdentity;
