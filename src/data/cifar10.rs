@@ -6,6 +6,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
+use super::origin::Origin;
 use super::{DataSet, Images};
 use crate::error::{Error, Result};
 use crate::files::{read, read_text};
@@ -37,7 +38,7 @@ pub fn load(folder: &Path) -> Result<DataSet> {
 
 /// The images of several batches, one batch after the other.
 fn read_batches(folder: &Path, names: &[&str]) -> Result<Images> {
-    let (mut levels, mut labels) = (Vec::new(), Vec::new());
+    let (mut levels, mut labels, mut origins) = (Vec::new(), Vec::new(), Vec::new());
     for name in names {
         let path = folder.join(name);
         let bytes = read(&path).map_err(|error| match error {
@@ -50,6 +51,7 @@ fn read_batches(folder: &Path, names: &[&str]) -> Result<Images> {
             return Err(Error::bad_file(path, format!("cut short: expected records of {RECORD} bytes, {found}")));
         }
         levels.reserve(bytes.len());
+        origins.push((Origin::new(bytes.len() / RECORD, &path, &path), bytes.len() / RECORD));
         for (i, record) in bytes.chunks_exact(RECORD).enumerate() {
             let (label, planes) = (record[0], &record[1..]);
             if usize::from(label) >= CLASSES.len() {
@@ -60,7 +62,7 @@ fn read_batches(folder: &Path, names: &[&str]) -> Result<Images> {
             levels.extend(interleaved(planes));
         }
     }
-    Images::new(levels, [SIDE, SIDE, 3], Some(labels))
+    Ok(Images::new(levels, [SIDE, SIDE, 3], Some(labels))?.with_origin(Origin::joined(&origins)))
 }
 
 /// The levels of an image, channels last, from its planes.
@@ -75,6 +77,9 @@ fn missing(path: &Path) -> Error {
     let folder = path.parent().unwrap_or(Path::new("."));
     let advice = if super::cifar100::is_here(folder) {
         "this is CIFAR-100: name it as `cifar100:DIR`"
+    } else if folder.join("data_batch_1").exists() {
+        "these are the batches of the Python version: get the \"CIFAR-10 binary version\" from \
+         https://www.cs.toronto.edu/~kriz/cifar.html"
     } else if Path::new(&packed).exists() {
         "a packed one is beside it: unpack every .xz of the folder with `xz -dk`"
     } else {
@@ -129,6 +134,8 @@ mod tests {
         assert_eq!(data.train.labels_of(&[0, 1, 2, 9]), Some(vec![0, 9, 1, 9]));
         assert_eq!(data.train.image(0).unwrap()[..6], [10, 20, 30, 11, 21, 31]);
         assert_eq!(data.classes[3], "cat");
+        let place = data.train.label_place(3).unwrap();
+        assert!(place.ends_with("data_batch_2.bin at [1]"), "{place}");
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Labels {
 
 /// Whether a folder holds CIFAR-100 in this layout.
 pub(super) fn is_here(folder: &Path) -> bool {
-    folder.join("train.bin").exists() && folder.join("fine_label_names.txt").exists()
+    ["train.bin", "test.bin"].iter().all(|name| folder.join(name).exists())
 }
 
 /// Reads `train.bin` and `test.bin` in `folder`; classes are named by `fine_label_names.txt` or `coarse_label_names.txt` if
@@ -70,11 +70,7 @@ pub fn load(folder: &Path, labels: Labels) -> Result<DataSet> {
 
 fn read_records(path: &Path, labels: Labels) -> Result<Images> {
     let bytes = read(path).map_err(|error| match error {
-        Error::Io { reason, .. } if reason.kind() == ErrorKind::NotFound => Error::bad_file(
-            path,
-            "there is no such file; get the \"CIFAR-100 binary version\" from https://www.cs.toronto.edu/~kriz/cifar.html, \
-             unpack it and name the folder that holds train.bin",
-        ),
+        Error::Io { reason, .. } if reason.kind() == ErrorKind::NotFound => missing(path),
         other => other,
     })?;
     if bytes.is_empty() || !bytes.len().is_multiple_of(RECORD) {
@@ -94,7 +90,18 @@ fn read_records(path: &Path, labels: Labels) -> Result<Images> {
         classes.push(record[at].into());
         levels.extend(interleaved(&record[2..]));
     }
-    Images::new(levels, [SIDE, SIDE, 3], Some(classes))
+    Ok(Images::new(levels, [SIDE, SIDE, 3], Some(classes))?.read_from(path, path))
+}
+
+/// The error for a file that is not there, with what to do about it.
+fn missing(path: &Path) -> Error {
+    let advice = if path.with_file_name("data_batch_1.bin").exists() {
+        "this is CIFAR-10: name it as `cifar10:DIR`"
+    } else {
+        "get the \"CIFAR-100 binary version\" from https://www.cs.toronto.edu/~kriz/cifar.html, unpack it and name the folder \
+         that holds train.bin"
+    };
+    Error::bad_file(path, format!("there is no such file; {advice}"))
 }
 
 /// One name a line, blank lines aside; numbers where there is no file.
@@ -151,6 +158,8 @@ mod tests {
         assert!(complaint(Labels::Fine).contains("test.bin: cut short: expected records of 3074 bytes"));
         std::fs::remove_file(folder.path().join("test.bin")).unwrap();
         assert!(complaint(Labels::Fine).contains("binary version"));
+        std::fs::write(folder.path().join("data_batch_1.bin"), []).unwrap();
+        assert!(complaint(Labels::Fine).contains("this is CIFAR-10: name it as `cifar10:DIR`"));
         assert!(Labels::named("all").is_err());
     }
 }

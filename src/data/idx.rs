@@ -45,7 +45,8 @@ fn split(folder: &Path, prefix: &str) -> Result<Images> {
         let reason = format!("expected {} labels, one an image, found {label_axes:?}", axes[0]);
         return Err(Error::bad_file(labels_path, reason));
     }
-    Images::new(levels, shape, Some(labels.into_iter().map(u16::from).collect()))
+    let images = Images::new(levels, shape, Some(labels.into_iter().map(u16::from).collect()))?;
+    Ok(images.read_from(path, labels_path))
 }
 
 /// The file of a kind, under one of the names that it goes by.
@@ -120,6 +121,8 @@ mod tests {
         assert_eq!((data.train.len(), data.train.shape(), data.test.len()), (2, [2, 3, 1], 1));
         assert_eq!((&data.train.image(1).unwrap()[..], data.train.label(1)), (&[6, 7, 8, 9, 10, 11][..], Some(4)));
         assert_eq!(data.classes, ["0", "1", "2", "3", "4"]);
+        let place = data.train.label_place(1).unwrap();
+        assert!(place.ends_with("train-labels-idx1-ubyte.gz at [1]"), "{place}");
     }
 
     #[test]

@@ -70,7 +70,7 @@ fn read(batches: &[PathBuf], opening: &Opening, notes: &mut Notes) -> Result<Ima
                 .ok_or_else(|| Error::bad_file(path, format!("label {label}: labels of ImageNet are 1 to 1000")))?;
         }
         let rows = Rows { path: path.clone(), bytes, count, shape: [side, side, 3], order: Order::Planes };
-        parts.push(images_of(rows, Some(labels))?);
+        parts.push(images_of(rows, Some(labels))?.read_from(path.join("data.npy"), path.join("labels.npy")));
     }
     Images::joined(parts)
 }

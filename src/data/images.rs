@@ -1,12 +1,13 @@
 //! Images of one size: in memory, or read from their files when they are asked for.
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
 use super::image_source::{ImageSource, Joined, Place};
+use super::origin::Origin;
 use super::portion::spread;
 use super::preparation::Preparation;
 use crate::error::{Error, Result};
@@ -28,6 +29,7 @@ pub struct Images {
     shape: [usize; 3],
     labels: Option<Arc<[u16]>>,
     files: Option<Arc<[Arc<Path>]>>,
+    origin: Option<Origin>,
     fingerprint: OnceLock<String>,
     taken: Option<Taken>,
 }
@@ -63,6 +65,7 @@ impl Images {
             shape,
             labels: None,
             files: None,
+            origin: None,
             fingerprint: OnceLock::new(),
             taken: None,
         }
@@ -102,7 +105,7 @@ impl Images {
         let (shape, count) = (source.shape(), source.count());
         pixels_of(shape)?;
         let store = Levels::Streamed { source, which: (0..count).collect(), preparations: Vec::new() };
-        Self { store, shape, labels: None, files: None, fingerprint: OnceLock::new(), taken: None }
+        Self { store, shape, labels: None, files: None, origin: None, fingerprint: OnceLock::new(), taken: None }
             .labelled(labels, count)
     }
 
@@ -124,6 +127,17 @@ impl Images {
     /// The same images, each in the file of its own that it was read from.
     pub(super) fn in_files(self, files: Arc<[Arc<Path>]>) -> Self {
         Self { files: Some(files).filter(|files| files.len() == self.len()), ..self }
+    }
+
+    /// The same images, all of one file and in its order, with their labels in another file.
+    pub(super) fn read_from(self, images: impl Into<PathBuf>, labels: impl Into<PathBuf>) -> Self {
+        let origin = Origin::new(self.len(), images, labels);
+        self.with_origin(origin)
+    }
+
+    /// The same images, each where it stands in the files that they were read from.
+    pub(super) fn with_origin(self, origin: Origin) -> Self {
+        Self { origin: Some(origin), ..self }
     }
 
     /// The number of images.
@@ -192,6 +206,13 @@ impl Images {
         self.files.as_ref()?.get(i).map(AsRef::as_ref)
     }
 
+    /// Where the label of image `i` stands, for messages: `labels.npy at [12]`, or the file of its own that it is the label
+    /// of; `None` where that is not known.
+    pub fn label_place(&self, i: usize) -> Option<String> {
+        let file = self.file(i).map(|file| file.display().to_string());
+        file.or_else(|| self.origin.as_ref()?.label(i))
+    }
+
     /// The file of each image, as far as each has one of its own.
     pub fn files(&self) -> Option<impl Iterator<Item = &Path>> {
         self.files.as_ref().map(|files| files.iter().map(AsRef::as_ref))
@@ -225,6 +246,9 @@ impl Images {
                     let place = place(i);
                     let (mut image, mut shape) = (source.read(which[i], place)?, source.shape());
                     for preparation in preparations {
+                        if let Preparation::Below(levels) = *preparation {
+                            self.expect_below(i, &image, shape, levels)?;
+                        }
                         (image, shape) = (preparation.of(image, shape, place), preparation.shape(shape));
                     }
                     if image.len() != pixels {
@@ -246,6 +270,20 @@ impl Images {
         }
     }
 
+    /// Refuses an image with a level that is not below so many, with its place.
+    fn expect_below(&self, i: usize, image: &[u8], [_, width, channels]: [usize; 3], levels: u32) -> Result<()> {
+        let Some(at) = image.iter().position(|level| u32::from(*level) >= levels) else { return Ok(()) };
+        let file = self.file(i).map(|file| file.display().to_string());
+        let image_place = file.or_else(|| self.origin.as_ref()?.image(i)).unwrap_or_else(|| format!("image {i}"));
+        let (row, column, channel) = (at / channels / width, at / channels % width, at % channels);
+        Err(Error::Usage(format!(
+            "{image_place} has level {} at row {row}, column {column}, channel {channel}, and the data are read as images of \
+             {levels} levels, 0 to {}; `levels` in the recipe says how many they have",
+            image[at],
+            levels - 1
+        )))
+    }
+
     /// The classes of these images, in this order; `None` where images have none, or an index is out of range.
     pub fn labels_of(&self, indices: &[usize]) -> Option<Vec<usize>> {
         indices.iter().map(|&i| self.label(i)).collect()
@@ -260,6 +298,7 @@ impl Images {
         self.expect_in_range(&indices)?;
         let labels = self.labels.as_ref().map(|labels| indices.iter().map(|&i| labels[i]).collect());
         let files = self.files.as_ref().map(|files| indices.iter().map(|&i| Arc::clone(&files[i])).collect());
+        let origin = self.origin.as_ref().map(|origin| origin.select(&indices));
         let store = match &self.store {
             Levels::Held(levels) if indices.iter().copied().eq(0..self.len()) => Levels::Held(Arc::clone(levels)),
             Levels::Held(_) => Levels::Held(Arc::new(self.gather(&indices)?)),
@@ -269,7 +308,7 @@ impl Images {
                 preparations: preparations.clone(),
             },
         };
-        Ok(Self { store, shape: self.shape, labels, files, fingerprint: OnceLock::new(), taken: None })
+        Ok(Self { store, shape: self.shape, labels, files, origin, fingerprint: OnceLock::new(), taken: None })
     }
 
     /// These images and then those of another set; with labels if both have them.
@@ -299,6 +338,8 @@ impl Images {
         let labels = labels.map(|labels| labels.concat());
         let files: Option<Vec<&[Arc<Path>]>> = parts.iter().map(|part| part.files.as_deref()).collect();
         let files = files.map(|files| files.concat().into());
+        let origins: Option<Vec<_>> = parts.iter().map(|part| Some((part.origin.clone()?, part.len()))).collect();
+        let origin = origins.map(|origins| Origin::joined(&origins));
         let held: Option<Vec<&[u8]>> = parts
             .iter()
             .map(|part| match &part.store {
@@ -310,7 +351,7 @@ impl Images {
             Some(held) => Self::new(held.concat(), shape, labels),
             None => Self::streamed(Arc::new(Joined { parts, shape }), labels),
         }?;
-        Ok(Self { files, ..joined })
+        Ok(Self { files, origin, ..joined })
     }
 
     /// Sixteen hexadecimal digits (FNV-1a of shape, labels and levels) that tell one set of images from another. To know
@@ -397,8 +438,9 @@ impl Images {
                 all.truncate(rest.len() * pixels);
                 let labels = self.labels.as_ref().map(|labels| rest.iter().map(|&i| labels[i]).collect());
                 let files = self.files.as_ref().map(|files| rest.iter().map(|&i| Arc::clone(&files[i])).collect());
+                let origin = self.origin.as_ref().map(|origin| origin.select(&rest));
                 let store = Levels::Held(Arc::clone(levels));
-                Self { store, shape: self.shape, labels, files, fingerprint: OnceLock::new(), taken: None }
+                Self { store, shape: self.shape, labels, files, origin, fingerprint: OnceLock::new(), taken: None }
             }
             Levels::Streamed { .. } => self.select(rest)?,
         };
@@ -425,6 +467,23 @@ impl Images {
         Ok(self)
     }
 
+    /// The same images, refused where one has a level that is not below so many: now where they are in memory, otherwise
+    /// when one is read.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with the first such level's place.
+    pub(super) fn below(self, levels: u32) -> Result<Self> {
+        if let Levels::Held(held) = &self.store {
+            let pixels = self.pixels_per_image();
+            let is_outside = |image: &[u8]| image.iter().any(|level| u32::from(*level) >= levels);
+            if let Some(i) = held.par_chunks_exact(pixels).position_first(is_outside) {
+                self.expect_below(i, &held[i * pixels..(i + 1) * pixels], self.shape, levels)?;
+            }
+            return Ok(self);
+        }
+        self.prepared(Preparation::Below(levels))
+    }
+
     /// The same images in memory: all of them are read now.
     pub(super) fn held(self) -> Result<Self> {
         if matches!(self.store, Levels::Held(_)) {
@@ -440,8 +499,9 @@ impl Images {
         if matches!(self.store, Levels::Streamed { .. }) {
             return Ok(self);
         }
-        let (labels, files) = (self.labels.as_ref().map(|labels| labels.to_vec()), self.files.clone());
-        Ok(Self { files, ..Self::streamed(Arc::new(self), labels)? })
+        let labels = self.labels.as_ref().map(|labels| labels.to_vec());
+        let (files, origin) = (self.files.clone(), self.origin.clone());
+        Ok(Self { files, origin, ..Self::streamed(Arc::new(self), labels)? })
     }
 }
 

@@ -27,6 +27,7 @@ mod images;
 mod levels;
 pub mod npy;
 mod opening;
+mod origin;
 mod pictures;
 mod portion;
 mod preparation;
@@ -92,7 +93,10 @@ pub fn open_as(source: &str, opening: &Opening) -> Result<DataSet> {
     };
     // Of folders of pictures their own reader knows what can be said.
     let (path, said) = match place.filter(|place| !place.is_empty()) {
-        Some(place) if name != "images" => query::split(place, known).map(|(path, said)| (Some(path), said))?,
+        Some(place) if name != "images" => {
+            let (path, said) = query::split(place, known).map_err(|wrong| wrong.of(source, known))?;
+            (Some(path), said)
+        }
         place => (place.map(Path::new), Vec::new()),
     };
     match (name, path) {
@@ -129,7 +133,8 @@ pub enum LevelsOf {
 /// [`Error::Usage`] for a number of levels that is none.
 pub fn levels_of(source: &str) -> Result<LevelsOf> {
     let Some((kind @ ("npy" | "npz"), place)) = source.split_once(':') else { return Ok(LevelsOf::Itself) };
-    let (path, said) = query::split(place, &["levels"])?;
+    let known = ["levels"];
+    let (path, said) = query::split(place, &known).map_err(|wrong| wrong.of(source, &known))?;
     match said.first() {
         Some((_, levels)) => match levels.parse() {
             Ok(levels @ 2..=256) => Ok(LevelsOf::Told(levels)),

@@ -12,6 +12,8 @@ pub(super) enum Preparation {
     Resize([usize; 2]),
     /// The lowest bits are dropped, so many.
     DropBits(u32),
+    /// Nothing: all levels must be below this number of them, which whoever reads the image sees to.
+    Below(u32),
 }
 
 impl Preparation {
@@ -20,7 +22,7 @@ impl Preparation {
         match self {
             Self::Shrink(factor) => [height / factor, width / factor, channels],
             Self::Resize([height, width]) => [height, width, channels],
-            Self::DropBits(_) => [height, width, channels],
+            Self::DropBits(_) | Self::Below(_) => [height, width, channels],
         }
     }
 
@@ -33,6 +35,7 @@ impl Preparation {
                 image.iter_mut().for_each(|level| *level >>= bits);
                 image
             }
+            Self::Below(_) => image,
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::backend::{Device, Element};
 use crate::data::Images;
 use crate::flow::Flow;
+use crate::train::expect_labels;
 use crate::{Error, Result};
 
 /// The class of each image: `class` for all, or else the images' own; none for a flow without classes.
@@ -20,16 +21,17 @@ pub fn classes_of<E: Element, D: Device<E>>(
             None => Ok(None),
         };
     };
-    let labels = match class {
-        Some(class) => vec![class; images.len()],
-        None => images.labels_of(&(0..images.len()).collect::<Vec<_>>()).ok_or_else(|| {
+    let Some(class) = class else {
+        expect_labels(flow, images, "image")?;
+        let labels = images.labels_of(&(0..images.len()).collect::<Vec<_>>());
+        return labels.map(Some).ok_or_else(|| {
             Error::Usage("this flow is class-conditional and the images have no classes: give --class".into())
-        })?,
+        });
     };
-    match labels.iter().find(|label| **label >= classes) {
-        Some(label) => Err(Error::Usage(format!("class {label}: this flow has classes 0 to {}", classes - 1))),
-        None => Ok(Some(labels)),
+    if class >= classes {
+        return Err(Error::Usage(format!("class {class}: this flow has classes 0 to {}", classes - 1)));
     }
+    Ok(Some(vec![class; images.len()]))
 }
 
 /// Class 0 for each of `n` points, where the flow has classes: what lines and directions are computed under, whatever

@@ -167,7 +167,7 @@ pub fn score<E: Element, D: Device<E>>(
 ) -> Result<Vec<f64>> {
     expect_images(flow, images)?;
     if let Labels::Own = labels {
-        expect_labels(flow, images, "scored")?;
+        expect_labels(flow, images, "image")?;
     }
     labels.likelihood(flow, images)?;
     let mut scores = Vec::with_capacity(images.len());
@@ -213,16 +213,16 @@ pub(crate) fn expect_images<E: Element, D: Device<E>>(flow: &Flow<E, D>, images:
     Err(Error::Usage(format!("the flow is for images of {shape}, and the data are {height}×{width}×{channels}{help}")))
 }
 
-/// Refuses images with a label that a class-conditional flow has no class for, with the first one's place; `split` says
-/// which images they are.
+/// Refuses images with a label that a class-conditional flow has no class for, with the first one's place; `what` says
+/// which images they are, such as `test image`.
 ///
 /// # Errors
 /// [`Error::Usage`] with the image, and with what helps where labels seem to count from 1.
-pub(crate) fn expect_labels<E: Element, D: Device<E>>(flow: &Flow<E, D>, images: &Images, split: &str) -> Result<()> {
+pub(crate) fn expect_labels<E: Element, D: Device<E>>(flow: &Flow<E, D>, images: &Images, what: &str) -> Result<()> {
     let (Some(classes), Some(labels)) = (flow.classes(), images.labels()) else { return Ok(()) };
     let Some(i) = labels.iter().position(|label| usize::from(*label) >= classes) else { return Ok(()) };
-    let place = images.place(i);
-    let file = images.file(i).map(|path| format!(" ({})", path.display())).unwrap_or_default();
+    let (number, place) = (images.place(i), images.label_place(i));
+    let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
     let counts_from_1 =
         labels.iter().min() == Some(&1) && labels.iter().max().is_some_and(|l| usize::from(*l) == classes);
     let help = if counts_from_1 {
@@ -231,7 +231,7 @@ pub(crate) fn expect_labels<E: Element, D: Device<E>>(flow: &Flow<E, D>, images:
         ". Give the prior as many `classes` as the data have"
     };
     Err(Error::Usage(format!(
-        "{split} image {place}{file} has label {}, and the flow has {classes} classes, 0 to {}{help}",
+        "{what} {number} has label {}{place}, and the flow has {classes} classes, 0 to {}{help}",
         labels[i],
         classes - 1
     )))
@@ -281,7 +281,8 @@ pub fn evaluate_as<E: Element, D: Device<E>>(
     let n = bits.len() as f64;
     let mean = bits.iter().sum::<f64>() / n;
     let variance = bits.iter().map(|b| (b - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    let labelled = images.label(0).is_some();
+    // The labels of other data, which were not asked for, mean nothing to the classifier.
+    let labelled = images.label(0).is_some() && expect_labels(flow, images, "image").is_ok();
     let classification =
         if flow.classifier().is_some() && labelled { Some(classify(flow, device, images)?) } else { None };
     Ok(Evaluation {

@@ -1,7 +1,7 @@
 //! The health of a model: its layers' figures, and how well images come back, in both precisions.
 
 use super::DataName;
-use super::evaluate::expect_images;
+use super::evaluate::{expect_images, expect_labels};
 use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Image};
 use crate::bijector::Effort;
@@ -64,6 +64,7 @@ pub fn inspect<D: Device<f32> + Device<f64>>(
     let single: Model<f32, D> = Model::load(path, device, registries.0, raw)?;
     let double: Model<f64, D> = Model::load(path, device, registries.1, raw)?;
     expect_images(&single.flow, images)?;
+    expect_labels(&single.flow, images, "image")?;
     if images.is_empty() {
         return Err(Error::Usage("nothing to inspect with: no images".into()));
     }

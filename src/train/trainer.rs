@@ -215,7 +215,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             expect_images(&flow, images)?;
         }
         for (images, split) in [(train, "training"), (&validation, "validation"), (&data.test, "test")] {
-            expect_labels(&flow, images, split)?;
+            expect_labels(&flow, images, &format!("{split} image"))?;
         }
         if flow.classes().is_some() && train.label(0).is_none() {
             return Err(Error::Usage(format!("the flow is class-conditional, and {} has no labels", data.name)));

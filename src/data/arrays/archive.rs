@@ -46,10 +46,10 @@ impl<'a> Archive<'a> {
         self.path.join(format!("{name}.npy"))
     }
 
-    /// Images, with these labels.
+    /// Images, with these labels, which are those of the second name.
     pub(super) fn images(
         &mut self,
-        name: &str,
+        [name, of_labels]: [&str; 2],
         labels: Option<Vec<u16>>,
         opening: &Opening,
         notes: &mut Notes,
@@ -58,7 +58,8 @@ impl<'a> Archive<'a> {
         let (count, shape, order) = images(&header, opening).map_err(|wrong| wrong.of(&path))?;
         notes.remarks.extend(told(&path, &header, shape, order));
         let bytes = self.bytes(name, &header, opening.holds(header.count()), notes)?;
-        images_of(Rows { path, bytes, count, shape, order }, labels)
+        let images = images_of(Rows { path: path.clone(), bytes, count, shape, order }, labels)?;
+        Ok(images.read_from(path, self.place(of_labels)))
     }
 
     /// What an array says of itself.

@@ -65,7 +65,7 @@ pub fn load_npy(path: &Path, opening: &Opening) -> Result<DataSet> {
         };
         values::levels(path, &header, &mut show, held, &mut notes)?
     };
-    let images = images_of(Rows { path: path.into(), bytes, count, shape, order }, None)?;
+    let images = images_of(Rows { path: path.into(), bytes, count, shape, order }, None)?.read_from(path, path);
     let remarks = notes.told()?;
     Ok(DataSet { remarks, ..with_test_split(file_name(path), &images, Vec::new())? })
 }
@@ -110,14 +110,14 @@ pub fn load_npz(path: &Path, opening: &Opening) -> Result<DataSet> {
         }
     }
     let ([own, others], names) = labels::by_number([own, others]).map_err(|wrong| wrong.of(path))?;
-    let train = archive.images(train, own, opening, &mut notes)?;
+    let train = archive.images([train, train_labels], own, opening, &mut notes)?;
     let named = |numbers: Vec<String>| if names.is_empty() { numbers } else { names.clone() };
     if !has_test {
         let classes = named(numbered([&train]));
         let remarks = notes.told()?;
         return Ok(DataSet { remarks, ..with_test_split(name, &train, classes)? });
     }
-    let test = archive.images(test, others, opening, &mut notes)?;
+    let test = archive.images([test, test_labels], others, opening, &mut notes)?;
     if test.shape() != train.shape() || test.labels().is_some() != train.labels().is_some() {
         let reason = "training and test images must have one shape, and both have labels or neither";
         return Err(Error::bad_file(path, reason));
@@ -280,6 +280,32 @@ pub(super) mod tests {
             twelve.contains("Only levels 0 to 15 of 255") && twelve.contains("of 12 bits, save (x >> 4)"),
             "{twelve}"
         );
+    }
+
+    #[test]
+    fn a_level_that_no_sample_showed_is_refused_when_it_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npy");
+        let mut values: Vec<u8> = (0..80).map(|i| i % 2).collect();
+        values[3] = 200;
+        std::fs::write(&path, array("|u1", "(40, 1, 2)", &values)).unwrap();
+        let open = |memory| load_npy(&path, &Opening { memory, ..Opening::default() }).unwrap();
+        assert_eq!(open(u64::MAX).of_likely_levels(2).unwrap().bins, 256, "all are looked at");
+        let read = open(0).of_likely_levels(2).unwrap();
+        assert_eq!((read.bins, read.train.image(0).unwrap().to_vec()), (2, vec![0, 1]));
+        for message in [
+            read.train.image(1).unwrap_err().to_string(),
+            open(u64::MAX).of_levels(16).unwrap_err().to_string(),
+            open(0).of_levels(16).unwrap().train.levels().unwrap_err().to_string(),
+        ] {
+            assert!(message.contains("a.npy at [1] has level 200 at row 0, column 1, channel 0"), "{message}");
+        }
+        // Every tenth is to test on: image 30 of the training images is 33 of the file.
+        values[67] = 250;
+        values[3] = 0;
+        std::fs::write(&path, array("|u1", "(40, 1, 2)", &values)).unwrap();
+        let message = open(u64::MAX).of_levels(16).unwrap_err().to_string();
+        assert!(message.contains("a.npy at [33]"), "{message}");
     }
 
     #[test]

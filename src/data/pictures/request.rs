@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::data::query;
 use crate::error::{Error, Result};
 
 /// A folder, and what its sub-folders are.
@@ -26,23 +27,14 @@ const FORMS: &str = "write DIR?train=NAME&test=NAME, with the names of two sub-f
 impl Request {
     /// A folder that is there is that folder, with a `?` in its name or without.
     pub fn parse(text: &str) -> Result<Self> {
-        let nothing = Splits::Found { train: None, test: None };
-        let plain = Self { folder: text.into(), splits: nothing };
-        let Some((folder, options)) = text.rsplit_once('?').filter(|_| !Path::new(text).exists()) else {
-            return Ok(plain);
-        };
-        let (mut train, mut test, mut is_whole) = (None, None, false);
-        for option in options.split('&') {
-            let (name, value) = option.split_once('=').unwrap_or((option, ""));
-            let value = decoded(value);
-            match (name, value.as_str()) {
-                (_, "") => return Err(bad(text, &format!("`{name}` has no value"))),
-                ("train", _) if train.is_none() => train = Some(value),
-                ("test", _) if test.is_none() => test = Some(value),
-                ("split", "none") => is_whole = true,
-                _ => return Err(bad(text, &format!("`{option}` cannot be said of a folder, or not twice"))),
-            }
+        let (folder, said) =
+            query::split(text, &["train", "test", "split"]).map_err(|wrong| bad(text, &wrong.to_string()))?;
+        let value = |name| said.iter().find(|(said, _)| *said == name).map(|(_, value)| decoded(value));
+        let (train, test, split) = (value("train"), value("test"), value("split"));
+        if split.as_ref().is_some_and(|split| split != "none") {
+            return Err(bad(text, "`split` can only be `none`"));
         }
+        let is_whole = split.is_some();
         if is_whole && (train.is_some() || test.is_some()) {
             return Err(bad(text, "`split=none` stands alone"));
         }
