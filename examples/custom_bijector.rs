@@ -118,8 +118,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("step {}: {:.3} bits/dim, drift {:.1e}", record.step, record.train_bits_per_dim, record.drift);
         }
     })?;
-    let (bits, error) = (outcome.test.bits_per_dim, outcome.test.standard_error);
-    println!("test: {bits:.3} ± {error:.3} bits/dim, of {:.3} without a model", outcome.uniform_bits_per_dim);
+    let test = outcome.test.with_error();
+    println!("test: {test} bits/dim, of {:.3} without a model", outcome.uniform_bits_per_dim);
     println!("{}/samples/samples.png: samples at eight temperatures", outcome.folder);
     Ok(())
 }

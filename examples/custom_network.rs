@@ -107,8 +107,8 @@ fn main() -> Result<()> {
     let folder = RunFolder::create(None, "custom_network")?;
     let trainer = Trainer::new(&device, &file, &registry, data::open("digits")?, folder, Start::Fresh)?;
     let outcome = trainer.run(&mut |_| ())?;
-    let (bits, error) = (outcome.test.bits_per_dim, outcome.test.standard_error);
-    println!("test: {bits:.3} ± {error:.3} bits/dim, of {:.3} without a model", outcome.uniform_bits_per_dim);
+    let test = outcome.test.with_error();
+    println!("test: {test} bits/dim, of {:.3} without a model", outcome.uniform_bits_per_dim);
     println!("{}/samples/samples.png: samples at eight temperatures", outcome.folder);
     Ok(())
 }

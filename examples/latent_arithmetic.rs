@@ -42,7 +42,7 @@ fn main() -> Result<()> {
     println!("direction: {}", direction.words);
     let threes: Vec<usize> = (0..digits.test.len()).filter(|&i| digits.test.label(i) == Some(3)).take(4).collect();
     let sheet = direction.sheet(flow, &device, &Pictures::of(&digits.test, &threes, &digits.classes)?, (1.5, 7))?;
-    sheet.save_png(folder.join("three-to-eight.png"))?;
+    sheet.save(folder.join("three-to-eight.png"))?;
     println!("{}/three-to-eight.png: four threes in the middle, eights to the right", outcome.folder);
     Ok(())
 }

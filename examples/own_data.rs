@@ -105,10 +105,7 @@ fn main() -> Result<()> {
     let file = FlowFile::parse("own_data", FLOW)?;
     let folder = RunFolder::create(None, "own_data")?;
     let outcome = Trainer::new(&device, &file, &registry, data, folder, Start::Fresh)?.run(&mut |_| ())?;
-    println!(
-        "test: {:.3} ± {:.3} bits/dim, of 2 without a model",
-        outcome.test.bits_per_dim, outcome.test.standard_error
-    );
+    println!("test: {} bits/dim, of 2 without a model", outcome.test.with_error());
 
     let model = Model::load(Path::new(&outcome.folder), &device, &registry, false)?;
     let request = Request {
@@ -121,7 +118,7 @@ fn main() -> Result<()> {
     };
     let rows = decode_rows(&model.flow, &device, &request.rows(&model.flow)?)?;
     let path = Path::new(&outcome.folder).join("classes.png");
-    sample_sheet(&model.flow, rows).save_png(&path)?;
+    sample_sheet(&model.flow, rows).save(&path)?;
     println!("{}: a row of samples of each class", path.display());
     Ok(())
 }

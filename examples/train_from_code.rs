@@ -2,7 +2,7 @@
 
 use flowstone::backend::Cpu;
 use flowstone::flow::{Dequantize, FlowFile, Model, Registry};
-use flowstone::plot::Sheet;
+use flowstone::plot::{Row, Sheet};
 use flowstone::train::{Event, Labels, RunFolder, Start, Trainer, score};
 use flowstone::{Result, data};
 use std::path::Path;
@@ -30,8 +30,8 @@ fn main() -> Result<()> {
             println!("step {}: {:.3} bits/dim", record.step, record.train_bits_per_dim);
         }
     })?;
-    let (bits, error) = (outcome.test.bits_per_dim, outcome.test.standard_error);
-    println!("test: {bits:.3} ± {error:.3} bits/dim, of {:.3} without a model", outcome.uniform_bits_per_dim);
+    let test = outcome.test.with_error();
+    println!("test: {test} bits/dim, of {:.3} without a model", outcome.uniform_bits_per_dim);
 
     let folder = Path::new(&outcome.folder);
     let model = Model::load(folder, &device, &registry, false)?;
@@ -39,9 +39,9 @@ fn main() -> Result<()> {
     println!("ln p of the first test images, in nats: {scores:.1?}");
 
     // Ten samples, numbered 0 to 9, at temperature 0.7 and from seed 0.
-    let levels = model.flow.sample(&device, 0..10, 0.7, None, 0)?;
-    let sheet = Sheet { rows: vec![("samples".into(), levels)], shape: [8, 8, 1], bins: 17, columns: 10 };
-    sheet.save_png(folder.join("ten.png"))?;
+    let samples = model.flow.sample(&device, 0..10, 0.7, None, 0)?;
+    let sheet = Sheet { rows: vec![Row::new("samples", samples.levels)], shape: [8, 8, 1], bins: 17, columns: 10 };
+    sheet.save(folder.join("ten.png"))?;
     println!("{}/ten.png: ten samples", outcome.folder);
     Ok(())
 }

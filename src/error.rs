@@ -3,6 +3,7 @@
 //! Every error says what is wrong, where, what was expected and what to do. [`Error::is_input`] tells
 //! a mistake in what the user gave (exit code 2) from a failure while running (exit code 1).
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The result of anything in this crate that can fail.
@@ -27,12 +28,12 @@ pub enum Error {
     #[diagnostic(transparent)]
     FlowFile(#[from] Box<crate::flow::FlowFileError>),
     /// A file that could not be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {reason}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// What the system said. It is in the message, and so not this error's source: reports would say it twice.
+        reason: std::io::Error,
     },
     /// A file that was read and is not what it should be.
     #[error("{}: {reason}", path.display())]
@@ -110,7 +111,7 @@ impl Error {
     /// A file operation that failed, with the path it failed on.
     pub fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.as_ref().to_path_buf();
-        move |source| Self::Io { path, source }
+        move |reason| Self::Io { path, reason }
     }
 
     /// A file whose content is wrong.
@@ -122,7 +123,15 @@ impl Error {
     pub fn is_input(&self) -> bool {
         match self {
             Self::FlowFile(_) | Self::BadFile { .. } | Self::Usage(_) | Self::Shape { .. } => true,
-            Self::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+            Self::Io { reason, .. } => matches!(
+                reason.kind(),
+                ErrorKind::NotFound
+                    | ErrorKind::NotADirectory
+                    | ErrorKind::IsADirectory
+                    | ErrorKind::PermissionDenied
+                    | ErrorKind::ReadOnlyFilesystem
+                    | ErrorKind::InvalidFilename
+            ),
             Self::Fetch { .. }
             | Self::Singular { .. }
             | Self::NonFinite { .. }
@@ -130,5 +139,18 @@ impl Error {
             | Self::OutOfMemory { .. }
             | Self::Device(_) => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_said_is_said_once() {
+        let error = std::fs::read("nowhere/at/all").map_err(Error::io("nowhere/at/all")).unwrap_err();
+        assert!(error.is_input());
+        let report = format!("{:?}", miette::Report::new(error));
+        assert_eq!(report.matches("No such file").count(), 1, "{report}");
     }
 }

@@ -1,4 +1,10 @@
-//! Writing files so that a reader, or a crash, never meets half of one; and telling contents apart.
+//! Reading files, and writing them so that a reader, or a crash, never meets half of one; and telling contents apart.
+
+mod output;
+mod text;
+
+pub use output::{ending, expect_output};
+pub use text::{read_text, text};
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -28,14 +34,6 @@ pub fn open(path: &Path) -> Result<(File, u64)> {
         return Err(Error::bad_file(path, format!("expected a file, found {found}")));
     }
     Ok((File::open(path).map_err(Error::io(path))?, metadata.len()))
-}
-
-/// Reads a whole text file.
-///
-/// # Errors
-/// As [`read`]; [`Error::BadFile`] if it is not text.
-pub fn read_text(path: &Path) -> Result<String> {
-    String::from_utf8(read(path)?).map_err(|_| Error::bad_file(path, "it is not text"))
 }
 
 /// What [`looks_like`] says of models, checkpoints and latents.
@@ -77,10 +75,7 @@ pub fn looks_like(bytes: &[u8]) -> Option<&'static str> {
 /// [`Error::Io`] with the path; the old file, if there was one, is then untouched. The folder must exist.
 pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     let path = path.as_ref();
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let folder = output::folder_of(path);
     let write = || -> std::io::Result<()> {
         let mut beside = new_file_in(folder)?;
         // Not through the temporary file itself, whose errors are about a name that nobody gave.
@@ -116,13 +111,15 @@ const BESIDE: &str = ".flowstone-";
 
 /// A temporary file with the permissions of an ordinary one; it is deleted unless persisted.
 fn new_file_in(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
+    let mut options = File::options();
+    options.read(true).write(true).create_new(true);
     #[cfg(unix)]
     {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o644));
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o644);
     }
-    builder.prefix(BESIDE).tempfile_in(folder)
+    // Opened here, since the errors of `tempfile_in` are about a name that nobody gave.
+    tempfile::Builder::new().prefix(BESIDE).make_in(folder, |path| options.open(path))
 }
 
 /// Makes the rename itself last; only Unix lets a folder be opened for this.
@@ -185,7 +182,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("missing/curve.svg");
         let error = write_atomically(&path, b"new").unwrap_err();
-        assert!(error.to_string().contains("missing"), "{error}");
+        assert!(error.to_string().contains("missing") && !error.to_string().contains(BESIDE), "{error}");
         assert!(!folder.path().join("missing").exists());
     }
 

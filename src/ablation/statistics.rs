@@ -37,6 +37,36 @@ impl Mean {
     }
 }
 
+impl Mean {
+    /// The probability of a mean as far from 0 as this one, either way, if the true mean is 0 and the numbers are normal; `None`
+    /// of a single number, and of numbers that are not finite.
+    pub fn p_value(&self) -> Option<f64> {
+        let error = self.standard_error();
+        if self.n < 2 || !self.mean.is_finite() || !error.is_finite() {
+            return None;
+        }
+        Some(match (self.mean.abs(), error) {
+            (0.0, _) => 1.0,
+            (_, 0.0) => 0.0,
+            (mean, error) => (1.0 - within(mean / error, self.n as u32 - 1)).max(0.0),
+        })
+    }
+}
+
+/// Holm's adjusted p-values: those of a family of hypotheses that are at most α may be rejected together, with a probability
+/// of at most α that any is rejected wrongly (S. Holm, "A simple sequentially rejective multiple test procedure", 1979).
+pub fn holm(p_values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p_values.len()).collect();
+    order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));
+    let (mut adjusted, mut least) = (vec![1.0; p_values.len()], 0.0_f64);
+    for (rank, &i) in order.iter().enumerate() {
+        // Never below that of a smaller one.
+        least = least.max((p_values.len() - rank) as f64 * p_values[i]).min(1.0);
+        adjusted[i] = least;
+    }
+    adjusted
+}
+
 /// The t that a variable of Student's distribution with `freedom ≥ 1` degrees of freedom stays within, `−t..t`, with
 /// probability `confidence`, above 0 and below 1.
 pub fn student_t(confidence: f64, freedom: u32) -> f64 {
@@ -111,5 +141,38 @@ mod tests {
         let one = Mean::of(&[3.0]).unwrap();
         assert_eq!((one.mean, one.half_width(0.95)), (3.0, None));
         assert!(one.standard_error().is_nan());
+    }
+
+    #[test]
+    fn p_values_are_the_confidence_at_which_an_interval_touches_zero() {
+        for values in [vec![0.3, 0.31, 0.28], vec![-0.1, 0.2, 0.4, 0.1], vec![1.0, 2.0]] {
+            let mean = Mean::of(&values).unwrap();
+            let p = mean.p_value().unwrap();
+            assert!((mean.half_width(1.0 - p).unwrap() - mean.mean.abs()).abs() < 1e-9, "{values:?}: {p}");
+        }
+        assert_eq!(Mean::of(&[1.0]).unwrap().p_value(), None);
+        assert_eq!(Mean::of(&[1.0, f64::NAN]).unwrap().p_value(), None);
+        assert_eq!(
+            (Mean::of(&[0.0; 3]).unwrap().p_value(), Mean::of(&[1.0; 3]).unwrap().p_value()),
+            (Some(1.0), Some(0.0))
+        );
+    }
+
+    proptest::proptest! {
+        /// By its own words: step down from the smallest p, and stop at the first that is above α over those that are left.
+        #[test]
+        fn holm_rejects_what_his_steps_reject(p in proptest::collection::vec(0.0..0.2_f64, 1..8), alpha in 0.01..0.2_f64) {
+            let mut left: Vec<usize> = (0..p.len()).collect();
+            let mut rejected = vec![false; p.len()];
+            while let Some(&smallest) = left.iter().min_by(|&&a, &&b| p[a].total_cmp(&p[b])) {
+                if p[smallest] * left.len() as f64 > alpha {
+                    break;
+                }
+                rejected[smallest] = true;
+                left.retain(|&i| i != smallest);
+            }
+            let by_adjusted: Vec<bool> = holm(&p).iter().map(|p| *p <= alpha).collect();
+            proptest::prop_assert_eq!(by_adjusted, rejected);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! `ablate FILE`: a grid of runs, and what it shows.
 
 use super::common::{DeviceArgs, ReadingArgs, grouped, on_device, open, print, print_json, tell};
+use super::numbers;
 use super::run_of_grid::Child;
 use crate::ablation::{AblationFile, Conditions, Grid, Plan, Status, Work, all_seconds, gather, work, write_report};
 use crate::backend::{Device, Element, Machine, workers};
@@ -22,7 +23,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Runs at a time; the threads are divided among them, and results stay the same
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = numbers::counted)]
     jobs: u64,
     /// Only show what would be done and how long it would take
     #[arg(long)]

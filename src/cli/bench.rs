@@ -1,6 +1,7 @@
 //! `bench FLOW`: images per second, and where the time goes.
 
 use super::common::{DeviceArgs, on_device, print, print_json};
+use super::numbers;
 use crate::Result;
 use crate::bench::{KernelShare, Rate, Report, Shares, bench};
 use crate::flow::FlowFile;
@@ -11,10 +12,10 @@ pub struct Args {
     /// A flow file, or the name of one that comes with the program
     flow: String,
     /// Images a step [default: the recipe's]
-    #[arg(long)]
+    #[arg(long, value_parser = numbers::count)]
     batch: Option<usize>,
     /// For each figure
-    #[arg(long, default_value_t = 5.0)]
+    #[arg(long, default_value_t = 5.0, value_parser = numbers::seconds)]
     seconds: f64,
     #[command(flatten)]
     device: DeviceArgs,
@@ -26,7 +27,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let opened = args.device.open()?;
     let file = FlowFile::read(&args.flow)?;
-    let batch = args.batch.unwrap_or(file.spec.train.batch).max(1);
+    let batch = args.batch.unwrap_or(file.spec.train.batch);
     let mut report = on_device!(opened, device => bench(&file, &device, batch, args.seconds)?);
     report.device = args.device.with_products(report.device);
     if args.json { print_json(&report) } else { print(&table(&report)) }

@@ -1,7 +1,8 @@
 //! Options that several commands share.
 
+use super::numbers;
 use crate::backend::{Cpu, Device, Element};
-use crate::data::{Copies, DataSet, Images, folder};
+use crate::data::{Copies, DataSet, Images, folder, renumbered};
 use crate::flow::{FlowFile, Model, Registry};
 use crate::train::{Labels, open_data_as};
 use crate::{Error, Result};
@@ -147,7 +148,7 @@ pub struct ModelArgs {
     #[arg(long, default_value = "cpu")]
     pub device: DeviceChoice,
     /// Decides every random number
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = numbers::seed)]
     pub seed: u64,
 }
 
@@ -194,7 +195,7 @@ pub struct DataArgs {
     #[command(flatten)]
     pub source: SourceArgs,
     /// How many of them, evenly from each class [default: all]
-    #[arg(short = 'n', long)]
+    #[arg(short = 'n', long, value_parser = numbers::images)]
     pub images: Option<usize>,
     /// Compute in f64 instead of f32
     #[arg(long)]
@@ -259,6 +260,18 @@ impl DataArgs {
     pub fn describe(&self, images: &Images, set: &DataSet) -> String {
         let taken = images.taken().map_or_else(String::new, |taken| format!(" ({taken})"));
         format!("{} split{taken} of {}", self.split_name(), set.name)
+    }
+}
+
+/// Images, with the set that they are of, in the classes of a model: by name where data and model have names.
+pub fn in_classes_of<E: Element, D: Device<E>>(
+    model: &Model<E, D>,
+    (images, set): (Images, DataSet),
+) -> Result<(Images, DataSet)> {
+    let ours = model.flow.classes().map_or(&[][..], |_| &model.metadata.classes);
+    match renumbered(&images, &set.classes, ours)? {
+        Some(images) => Ok((images, DataSet { classes: ours.to_vec(), ..set })),
+        None => Ok((images, set)),
     }
 }
 

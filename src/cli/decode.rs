@@ -1,11 +1,13 @@
 //! `decode MODEL LATENTS`: a file of latents to pictures.
 
-use super::common::{ModelArgs, on_device, print};
+use super::common::{ModelArgs, on_device, print, print_json};
+use super::output::{self, ChannelArgs, tell_not_finite};
 use crate::Result;
 use crate::backend::{Device, Element};
 use crate::data::npy;
 use crate::flow::Model;
 use crate::latent::{Content, LatentFile, decode, sample_sheet};
+use crate::plot::Shown;
 use std::path::PathBuf;
 
 /// Pictures on a sheet, at most.
@@ -21,15 +23,20 @@ pub struct Args {
     /// The class of every picture, by name or number, instead of the one that its latents were standardised under
     #[arg(long)]
     class: Option<String>,
-    /// The sheet to write: the first 400 pictures
-    #[arg(long, default_value = "decoded.png")]
-    out: PathBuf,
+    /// The sheet to write, PNG, JPEG or WebP: the first 400 pictures [default: decoded.png]
+    #[arg(long, value_parser = output::picture())]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    channels: ChannelArgs,
     /// Write grey levels as well: u8 `[n, height, width, channels]`
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = output::array())]
     npy: Option<PathBuf>,
     /// Compute in f64 instead of f32
     #[arg(long)]
     f64: bool,
+    /// The result as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -40,16 +47,34 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn pictures<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let model: Model<E, D> = args.model.load(device)?;
+    let shape = model.flow.image_shape();
+    let shown = args.channels.shown(shape.channels, args.out.is_some() || args.npy.is_none())?;
     let file = LatentFile::read(&args.latents, &model, device, Content::Latents)?;
     let class = args.class.as_deref().map(|class| model.class(class)).transpose()?;
     let class = class.map(|class| vec![class; file.points.len()]);
     let labels = class.as_deref().or_else(|| file.labels_for(&model));
-    let mut levels = decode(&model.flow, device, &file.points, labels)?.levels;
-    let (n, shape) = (file.points.len(), model.flow.image_shape());
+    let mut decoded = decode(&model.flow, device, &file.points, labels)?;
+    let (n, source, not_finite) = (file.points.len(), &file.about.source, decoded.not_finite.clone());
     if let Some(path) = &args.npy {
-        npy::write_levels(path, [n, shape.height, shape.width, shape.channels], &levels)?;
+        npy::write_levels(path, [n, shape.height, shape.width, shape.channels], &decoded.levels)?;
     }
-    levels.truncate(ON_SHEET * shape.dims());
-    sample_sheet(&model.flow, vec![(String::new(), levels)]).save_png(&args.out)?;
-    print(&format!("{}: {n} pictures from {} ({})", args.out.display(), args.latents.display(), file.about.source))
+    let sheet = match shown {
+        Shown::Not(_) => None,
+        _ => {
+            let path = args.out.clone().unwrap_or_else(|| "decoded.png".into());
+            decoded.levels.truncate(ON_SHEET * shape.dims());
+            decoded.not_finite.retain(|number| *number < ON_SHEET);
+            sample_sheet(&model.flow, vec![decoded.into_row("")]).shown(&shown)?.save(&path)?;
+            Some(path)
+        }
+    };
+    tell_not_finite(&not_finite, n, "pictures", "Try --f64; latents far from those of images have no pictures.");
+    let (out, npy) = (sheet.as_deref(), args.npy.as_deref());
+    if args.json {
+        return print_json(&serde_json::json!({
+            "out": output::name(out), "npy": output::name(npy), "pictures": n, "not_finite": not_finite, "source": source,
+        }));
+    }
+    let (names, latents, lost) = (output::names(&[out, npy])?, args.latents.display(), output::not_images(&not_finite));
+    print(&format!("{names}: {n} pictures from {latents} ({source}){lost}"))
 }

@@ -1,6 +1,7 @@
 //! `encode MODEL`: pictures to a file of latents.
 
-use super::common::{DataArgs, ModelArgs, on_device, print, print_json};
+use super::common::{DataArgs, ModelArgs, in_classes_of, on_device, print, print_json};
+use super::output;
 use crate::Result;
 use crate::backend::{Device, Element};
 use crate::flow::Model;
@@ -18,7 +19,7 @@ pub struct Args {
     #[arg(long)]
     class: Option<String>,
     /// The file to write
-    #[arg(long, default_value = "latents.safetensors")]
+    #[arg(long, default_value = "latents.safetensors", value_parser = output::latents())]
     out: PathBuf,
     /// A summary as JSON
     #[arg(long)]
@@ -33,8 +34,9 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn latents<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let model: Model<E, D> = args.model.load(device)?;
-    let (images, set) = args.data.open(&model.file)?;
     let class = args.class.as_deref().map(|class| model.class(class)).transpose()?;
+    let opened = args.data.open(&model.file)?;
+    let (images, set) = if class.is_none() { in_classes_of(&model, opened)? } else { opened };
     let classes = classes_of(&model.flow, &images, class)?;
     let points = encode(&model.flow, device, &images, classes.as_deref())?;
     let labels = classes.or_else(|| images.labels_of(&(0..images.len()).collect::<Vec<_>>()));

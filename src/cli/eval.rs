@@ -1,11 +1,12 @@
 //! `eval MODEL`: bits per dimension with their error.
 
-use super::common::{DataArgs, LabelArgs, ModelArgs, Split, on_device, print, print_json, tell_copies};
+use super::common::{DataArgs, LabelArgs, ModelArgs, Split, in_classes_of, on_device, print, print_json, tell_copies};
+use super::numbers;
 use crate::Result;
 use crate::backend::{Device, Element};
 use crate::data::Copies;
 use crate::flow::Model;
-use crate::train::{DataName, Evaluation, Noise, evaluate_as};
+use crate::train::{DataName, Evaluation, Labels, Noise, evaluate_as};
 
 /// Bits/dim of a model on images: mean, standard error, and all that is needed to check them
 #[derive(Debug, clap::Args)]
@@ -17,10 +18,10 @@ pub struct Args {
     #[command(flatten)]
     labels: LabelArgs,
     /// Noise draws averaged for each image
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 1, value_parser = numbers::counted)]
     draws: u64,
     /// Samples of noise in the importance-weighted bound, which is tighter the more there are; 1 is the plain bound
-    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = numbers::counted)]
     importance: u64,
     /// As JSON
     #[arg(long)]
@@ -36,13 +37,14 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn evaluation<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<Evaluation> {
     let model: Model<E, D> = args.model.load(device)?;
-    let (images, set) = args.data.open(&model.file)?;
+    let labels = args.labels.labels(&model)?;
+    let opened = args.data.open(&model.file)?;
+    let (images, set) = if labels == Labels::Own { in_classes_of(&model, opened)? } else { opened };
     if args.data.source.split == Split::Test {
         tell_copies(&Copies::if_held("test", &images, &set.train)?);
     }
     let data = DataName { name: set.name, split: args.data.split_name().into(), fingerprint: images.fingerprint()? };
     let noise = Noise { seed: args.model.seed, draws: args.draws, importance: args.importance };
-    let labels = args.labels.labels(&model)?;
     let mut evaluation = evaluate_as(&model.flow, device, &images, labels, data, noise)?;
     evaluation.likelihood = LabelArgs::likelihood(labels, &model, &images)?;
     evaluation.weights = if model.averaged { "averaged" } else { "raw" }.into();
@@ -51,20 +53,21 @@ fn evaluation<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<Evalu
 
 /// One line: the mean with its error, and what it is of.
 pub fn sentence(evaluation: &Evaluation) -> String {
-    let Evaluation { bits_per_dim, standard_error, images, draws, non_finite, .. } = evaluation;
+    let Evaluation { standard_error, images, draws, non_finite, .. } = evaluation;
     let mut draws = if *draws == 1 { "1 noise draw".to_owned() } else { format!("{draws} noise draws") };
     if evaluation.importance > 1 {
         draws += &format!(", importance-weighted over {}", evaluation.importance);
     }
-    let mut text = format!(
-        "{bits_per_dim:.3} ± {standard_error:.3} bits/dim ({images} images, {draws}, {} weights)",
-        evaluation.weights
-    );
+    let images = if *images == 1 { "1 image".to_owned() } else { format!("{images} images") };
+    let error = if standard_error.is_some() { "± s.e. over images" } else { "one image has no standard error" };
+    let mut text =
+        format!("{} bits/dim ({images}, {draws}, {} weights; {error})", evaluation.with_error(), evaluation.weights);
     if evaluation.likelihood != "p(x)" {
         text += &format!(" of {}", evaluation.likelihood);
     }
     if *non_finite > 0 {
-        text += &format!("; {non_finite} images have a score that is not finite");
+        let have = if *non_finite == 1 { "1 image has".to_owned() } else { format!("{non_finite} images have") };
+        text += &format!("; {have} a score that is not finite");
     }
     if let Some(classification) = &evaluation.classification {
         let percent = 100.0 * classification.accuracy;

@@ -1,6 +1,7 @@
 //! `inspect MODEL`: how well a model's layers, and the whole of it, can be inverted.
 
 use super::common::{ModelArgs, SourceArgs, on_device, print, print_json};
+use super::numbers;
 use crate::Result;
 use crate::backend::Device;
 use crate::bijector::Health;
@@ -15,7 +16,7 @@ pub struct Args {
     #[command(flatten)]
     source: SourceArgs,
     /// How many of them, evenly from each class
-    #[arg(short = 'n', long, default_value_t = 16)]
+    #[arg(short = 'n', long, default_value_t = 16, value_parser = numbers::images)]
     images: usize,
     /// As JSON
     #[arg(long)]

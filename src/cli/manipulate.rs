@@ -1,11 +1,14 @@
 //! `manipulate MODEL`: real pictures moved along a direction of latent space.
 
-use super::common::{ModelArgs, SourceArgs, on_device, open, print, tell};
+use super::common::{ModelArgs, SourceArgs, on_device, open, print, print_json, tell};
+use super::numbers;
+use super::output::{self, ChannelArgs, tell_not_finite};
 use crate::Result;
 use crate::backend::{Device, Element};
 use crate::data::{Attributes, DataSet, Images};
 use crate::flow::Model;
 use crate::latent::{Attribute, Content, Direction, LatentFile, Pictures};
+use crate::plot::Shown;
 use std::path::{Path, PathBuf};
 
 /// Move pictures along a direction, from the mean latent of pictures without an attribute to that of those with it
@@ -30,26 +33,31 @@ pub struct Args {
     #[arg(long, value_name = "FILE", requires = "with")]
     attributes: Option<PathBuf>,
     /// Pictures of each class or data that the direction is taken from, at most
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = numbers::count)]
     examples: usize,
     /// Use a direction that was saved
     #[arg(long, value_name = "FILE", conflicts_with_all = ["with", "without", "attributes", "save"])]
     direction: Option<PathBuf>,
     /// Save the direction
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = output::latents())]
     save: Option<PathBuf>,
     /// Numbers of the pictures to change, counted from 0
-    #[arg(long, value_delimiter = ',', default_value = "0,1,2,3")]
+    #[arg(long, value_delimiter = ',', default_value = "0,1,2,3", value_parser = numbers::place)]
     pictures: Vec<usize>,
     /// How far to go: 1 is the whole difference of the means
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, value_parser = numbers::finite)]
     alpha: f64,
     /// Pictures from −alpha to +alpha; an odd number has the picture itself in its middle
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 7, value_parser = numbers::along)]
     steps: usize,
-    /// The sheet to write
-    #[arg(long, default_value = "manipulation.png")]
-    out: PathBuf,
+    /// The sheet to write: PNG, JPEG or WebP [default: manipulation.png]
+    #[arg(long, value_parser = output::picture())]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    channels: ChannelArgs,
+    /// The result as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -58,6 +66,7 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn manipulate<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let model: Model<E, D> = args.model.load(device)?;
+    let shown = args.channels.shown(model.flow.image_shape().channels, args.out.is_some() || args.save.is_none())?;
     let (images, set) = args.data.open(&model.file)?;
     let direction = match &args.direction {
         Some(path) => {
@@ -73,15 +82,32 @@ fn manipulate<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
         }
     };
     let pictures = Pictures::of(&images, &args.pictures, &set.classes)?;
-    let sheet = direction.sheet(&model.flow, device, &pictures, (args.alpha, args.steps))?;
-    sheet.save_png(&args.out)?;
-    print(&format!("{}: {} pictures along {}", args.out.display(), args.pictures.len(), direction.words))?;
+    let words = direction.words.clone();
+    let (mut out, mut not_finite) = (None, Vec::new());
+    if !matches!(shown, Shown::Not(_)) {
+        let sheet = direction.sheet(&model.flow, device, &pictures, (args.alpha, args.steps))?;
+        let of;
+        (not_finite, of) = sheet.sheet.not_finite();
+        let path = args.out.clone().unwrap_or_else(|| "manipulation.png".into());
+        sheet.shown(&shown)?.save(&path)?;
+        tell_not_finite(&not_finite, of, "pictures", "Try a smaller --alpha.");
+        out = Some(path.display().to_string());
+    }
     if let Some(path) = &args.save {
         let (labels, Direction { point, words }) = (model.flow.classes().map(|_| vec![0]), direction);
         LatentFile::new(&model, device, Content::Direction, point, labels, words)?.write(path)?;
-        print(&format!("{}: the direction", path.display()))?;
     }
-    Ok(())
+    let saved = output::name(args.save.as_deref());
+    if args.json {
+        return print_json(&serde_json::json!({
+            "out": out, "pictures": args.pictures, "steps": args.steps, "not_finite": not_finite, "along": words,
+            "direction": saved,
+        }));
+    }
+    let sheet = out
+        .map(|out| format!("{out}: {} pictures along {words}{}", args.pictures.len(), output::not_images(&not_finite)));
+    let lines: Vec<String> = sheet.into_iter().chain(saved.map(|path| format!("{path}: the direction"))).collect();
+    print(&lines.join("\n"))
 }
 
 /// The two sides of a direction from classes or other data.

@@ -11,6 +11,8 @@ mod eval;
 mod inspect;
 mod interpolate;
 mod manipulate;
+mod numbers;
+mod output;
 mod plot;
 mod progress;
 mod reconstruct;
@@ -24,34 +26,49 @@ use clap::{Parser, Subcommand};
 
 /// Normalizing flows on images: declare, check, train, score, sample and edit.
 #[derive(Debug, Parser)]
-#[command(name = "flowstone", version, max_term_width = 100)]
+#[command(name = "flowstone", version, max_term_width = 100, allow_negative_numbers = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
     /// Threads to compute with [default: one for every core]
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, value_name = "N", value_parser = numbers::count)]
     threads: Option<usize>,
     /// Shares that a batch is divided into; the same number gives the same bits on any number of threads [default: one
     /// for each thread]
-    #[arg(long, global = true, value_name = "N", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "N", hide_short_help = true, value_parser = numbers::count)]
     workers: Option<usize>,
 }
 
+// A negative number is taken for a value, so that what it is for can say what is wrong with it.
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(allow_negative_numbers = true)]
     Check(check::Args),
+    #[command(allow_negative_numbers = true)]
     Train(train::Args),
+    #[command(allow_negative_numbers = true)]
     Eval(eval::Args),
+    #[command(allow_negative_numbers = true)]
     Inspect(inspect::Args),
+    #[command(allow_negative_numbers = true)]
     Score(score::Args),
+    #[command(allow_negative_numbers = true)]
     Sample(sample::Args),
+    #[command(allow_negative_numbers = true)]
     Encode(encode::Args),
+    #[command(allow_negative_numbers = true)]
     Decode(decode::Args),
+    #[command(allow_negative_numbers = true)]
     Reconstruct(reconstruct::Args),
+    #[command(allow_negative_numbers = true)]
     Interpolate(interpolate::Args),
+    #[command(allow_negative_numbers = true)]
     Manipulate(manipulate::Args),
+    #[command(allow_negative_numbers = true)]
     Plot(plot::Args),
+    #[command(allow_negative_numbers = true)]
     Bench(bench::Args),
+    #[command(allow_negative_numbers = true)]
     Ablate(ablate::Args),
     Data(data::Args),
     #[command(hide = true)]

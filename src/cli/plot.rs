@@ -1,6 +1,7 @@
 //! `plot RUN…`: learning curves of one or more runs, and of published logs.
 
 use super::common::print;
+use super::output;
 use crate::Result;
 use crate::plot::{Figure, Series};
 use crate::train::{XAxis, glow_log_series, series_of_runs};
@@ -19,8 +20,8 @@ pub struct Args {
     /// What to draw against [default: step; with --log, epoch]
     #[arg(long, value_enum)]
     x: Option<X>,
-    /// The files to write, without ending: .svg and .png
-    #[arg(long, default_value = "curves")]
+    /// The file to write: an SVG, PNG, JPEG or WebP, as its name ends; without such an ending both .svg and .png
+    #[arg(long, default_value = "curves", value_parser = output::figure())]
     out: PathBuf,
     /// The figure's title
     #[arg(long, default_value = "")]
@@ -54,9 +55,9 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let y_label =
         if alone || args.runs.is_empty() { "bits/dim" } else { "bits/dim (dashed: training, dots: test)" }.into();
-    Figure { title: args.title.clone(), x_label: axis.label().into(), y_label, series }.save(&args.out)?;
-    let out = args.out.display();
-    print(&format!("{out}.svg, {out}.png"))
+    let figure = Figure { title: args.title.clone(), x_label: axis.label().into(), y_label, series };
+    let written: Vec<String> = figure.save_as(&args.out)?.iter().map(|path| path.display().to_string()).collect();
+    print(&written.join(", "))
 }
 
 fn colored(color: usize) -> impl Fn(Series) -> Series {

@@ -71,14 +71,13 @@ impl Progress {
                 ));
             }
             Event::Tested { step, evaluation } => {
-                let (mean, error) = (evaluation.bits_per_dim, evaluation.standard_error);
-                let images = evaluation.taken.clone().unwrap_or_else(|| format!("{} images", evaluation.images));
-                self.line(&format!("step {step}: test {mean:.3} ± {error:.3} bits/dim ({images})"));
+                let (mean, images) = (evaluation.with_error(), evaluation.images_in_words());
+                self.line(&format!("step {step}: test {mean} bits/dim ({images}; ± s.e. over images)"));
             }
             Event::Validated { step, evaluation, best } => {
                 let mark = if best { ", the best so far" } else { "" };
-                let (mean, error) = (evaluation.bits_per_dim, evaluation.standard_error);
-                self.line(&format!("step {step}: validation {mean:.3} ± {error:.3} bits/dim{mark}"));
+                let mean = evaluation.with_error();
+                self.line(&format!("step {step}: validation {mean} bits/dim{mark}"));
             }
         }
     }

@@ -1,10 +1,13 @@
 //! `reconstruct MODEL`: pictures beside what comes back from their latents.
 
-use super::common::{DataArgs, ModelArgs, on_device, print, print_json};
+use super::common::{DataArgs, ModelArgs, in_classes_of, on_device, print, print_json};
+use super::numbers;
+use super::output::{self, ChannelArgs, tell_not_finite};
 use crate::Result;
 use crate::backend::{Device, Element};
 use crate::flow::Model;
 use crate::latent::{Reconstruction, classes_of};
+use crate::plot::Shown;
 use std::path::PathBuf;
 
 /// Pictures, the same from their latents, and the difference: a sheet, and how exact it is
@@ -18,11 +21,13 @@ pub struct Args {
     #[arg(long)]
     class: Option<String>,
     /// Pictures on the sheet; all are compared
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = numbers::count)]
     columns: usize,
-    /// The sheet to write
-    #[arg(long, default_value = "reconstructions.png")]
-    out: PathBuf,
+    /// The sheet to write: PNG, JPEG or WebP [default: reconstructions.png]
+    #[arg(long, value_parser = output::picture())]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    channels: ChannelArgs,
     /// The numbers as JSON
     #[arg(long)]
     json: bool,
@@ -36,18 +41,30 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn reconstruct<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let model: Model<E, D> = args.model.load(device)?;
-    let (images, set) = args.data.open(&model.file)?;
+    let shown = args.channels.shown(model.flow.image_shape().channels, args.out.is_some())?;
     let class = args.class.as_deref().map(|class| model.class(class)).transpose()?;
+    let opened = args.data.open(&model.file)?;
+    let (images, set) = if class.is_none() { in_classes_of(&model, opened)? } else { opened };
     let classes = classes_of(&model.flow, &images, class)?;
     let outcome = Reconstruction::of(&model.flow, device, &images, classes.as_deref(), args.columns)?;
-    outcome.sheet.save_png(&args.out)?;
-    let out = args.out.display().to_string();
+    let Reconstruction { images: n, not_finite, .. } = &outcome;
+    let out = match shown {
+        Shown::Not(_) => None,
+        _ => {
+            let path = args.out.clone().unwrap_or_else(|| "reconstructions.png".into());
+            outcome.sheet.clone().shown(&shown)?.save(&path)?;
+            Some(path.display().to_string())
+        }
+    };
+    let advice = "Try --f64; `flowstone inspect` tells which layer is badly conditioned.";
+    tell_not_finite(not_finite, *n, "pictures", advice);
     if args.json {
         return print_json(&serde_json::json!({
-            "out": out, "images": outcome.images, "exact": outcome.exact, "changed_levels": outcome.changed_levels,
+            "out": out, "images": n, "not_finite": not_finite, "exact": outcome.exact, "changed_levels": outcome.changed_levels,
             "largest_error_levels": outcome.largest_error, "precision": E::NAME,
             "data": args.data.describe(&images, &set),
         }));
     }
-    print(&format!("{}, in {}\n{out}", outcome.sentence(), E::NAME))
+    let sentence = format!("{}, in {}", outcome.sentence(), E::NAME);
+    print(&out.map_or(sentence.clone(), |out| format!("{sentence}\n{out}")))
 }

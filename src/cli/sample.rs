@@ -1,11 +1,15 @@
 //! `sample MODEL`: sheets of samples.
 
-use super::common::{ModelArgs, ProductArgs, ReadingArgs, SourceArgs, Split, on_device, print};
+use super::common::{
+    ModelArgs, ProductArgs, ReadingArgs, SourceArgs, Split, in_classes_of, on_device, print, print_json,
+};
+use super::numbers;
+use super::output::{self, ChannelArgs, tell_not_finite};
 use crate::backend::{Device, Element};
 use crate::data::npy;
 use crate::flow::{Model, Temperatures};
 use crate::latent::{Classes, Drawing, Pictures, Request, classes_of, decode_rows, sample_sheet};
-use crate::plot::Captioned;
+use crate::plot::{Captioned, Shown};
 use crate::train::TEMPERATURES;
 use crate::{Error, Result};
 use std::path::PathBuf;
@@ -18,7 +22,7 @@ pub struct Args {
     #[command(flatten)]
     products: ProductArgs,
     /// How many, or how many a row [default: 64; 10 a row]
-    #[arg(short = 'n', long)]
+    #[arg(short = 'n', long, value_parser = numbers::count)]
     count: Option<usize>,
     /// Multiplies the standard deviation of latents: `0.7` of all, `0.7,top=0.5` of some another; given several times, a
     /// row for each
@@ -35,7 +39,7 @@ pub struct Args {
     #[arg(long, value_delimiter = ',', value_name = "LATENT")]
     resample: Vec<String>,
     /// Draw them anew in real pictures: their numbers in the data, counted from 0
-    #[arg(long, value_delimiter = ',', value_name = "N", requires = "resample")]
+    #[arg(long, value_delimiter = ',', value_name = "N", requires = "resample", value_parser = numbers::place)]
     pictures: Vec<usize>,
     /// Where these are, `images:DIR` and so on [default: what the model was trained on]
     #[arg(long, requires = "pictures")]
@@ -45,12 +49,17 @@ pub struct Args {
     split: Split,
     #[command(flatten)]
     reading: ReadingArgs,
-    /// The sheet to write
-    #[arg(long, default_value = "samples.png")]
-    out: PathBuf,
+    /// The sheet to write: PNG, JPEG or WebP [default: samples.png]
+    #[arg(long, value_parser = output::picture())]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    channels: ChannelArgs,
     /// Write grey levels as well: u8 `[n, height, width, channels]`
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = output::array())]
     npy: Option<PathBuf>,
+    /// The result as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -59,6 +68,8 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn sample<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let model: Model<E, D> = args.model.load(device)?;
+    let shape = model.flow.image_shape();
+    let shown = args.channels.shown(shape.channels, args.out.is_some() || args.npy.is_none())?;
     let request = Request {
         count: args.count,
         temperatures: if args.sweep { TEMPERATURES.map(Temperatures::from).to_vec() } else { args.temperature.clone() },
@@ -72,19 +83,37 @@ fn sample<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
         _ => rows_of_pictures(args, device, &model, &request)?,
     };
     let decoded = decode_rows(&model.flow, device, &rows)?;
-    let shape = model.flow.image_shape();
     if let Some(path) = &args.npy {
-        let levels: Vec<u8> = decoded.iter().flat_map(|(_, levels)| levels).copied().collect();
+        let levels: Vec<u8> = decoded.iter().flat_map(|row| &row.levels).copied().collect();
         let n = levels.len() / shape.dims();
         npy::write_levels(path, [n, shape.height, shape.width, shape.channels], &levels)?;
     }
     let sheet = sample_sheet(&model.flow, decoded);
+    let (not_finite, of) = sheet.not_finite();
     let headings = match args.pictures[..] {
         [] => Vec::new(),
         _ => std::iter::once("picture".to_owned()).chain((1..sheet.columns).map(|i| i.to_string())).collect(),
     };
-    Captioned { title: String::new(), headings, sheet }.save_png(&args.out)?;
-    print(&format!("{}: {}", args.out.display(), request.sentence(&rows)))
+    let drawn = match shown {
+        Shown::Not(_) => None,
+        _ => {
+            let path = args.out.clone().unwrap_or_else(|| "samples.png".into());
+            Captioned { title: String::new(), headings, sheet }.shown(&shown)?.save(&path)?;
+            Some(path)
+        }
+    };
+    let advice =
+        "A lower --temperature helps; where it does not, `flowstone inspect` tells which layer is badly conditioned.";
+    tell_not_finite(&not_finite, of, "samples", advice);
+    let (out, npy) = (drawn.as_deref(), args.npy.as_deref());
+    if args.json {
+        return print_json(&serde_json::json!({
+            "out": output::name(out), "npy": output::name(npy), "samples": of, "rows": rows.len(),
+            "not_finite": not_finite,
+        }));
+    }
+    let (names, lost) = (output::names(&[out, npy])?, output::not_images(&not_finite));
+    print(&format!("{names}: {}{lost}", request.sentence(&rows)))
 }
 
 /// What each latent of real pictures holds.
@@ -99,8 +128,9 @@ fn rows_of_pictures<E: Element, D: Device<E>>(
         Classes::These(these) if these.len() == 1 => these.first().copied(),
         _ => return Err(Error::Usage("--pictures are of their own classes, or all of one --class".into())),
     };
-    let (images, set) =
-        SourceArgs { data: args.data.clone(), split: args.split, reading: args.reading }.open(&model.file)?;
+    let source = SourceArgs { data: args.data.clone(), split: args.split, reading: args.reading };
+    let opened = source.open(&model.file)?;
+    let (images, set) = if class.is_none() { in_classes_of(model, opened)? } else { opened };
     let pictures = Pictures::of(&images, &args.pictures, &set.classes)?;
     let labels = classes_of(&model.flow, &pictures.images, class)?;
     request.rows_of_pictures(&model.flow, device, &pictures, labels.as_deref())

@@ -1,6 +1,7 @@
 //! `score MODEL`: log p of every image.
 
-use super::common::{DataArgs, LabelArgs, ModelArgs, on_device, print, print_json};
+use super::common::{DataArgs, LabelArgs, ModelArgs, in_classes_of, on_device, print, print_json};
+use super::output;
 use crate::Result;
 use crate::backend::{Device, Element};
 use crate::data::npy;
@@ -18,7 +19,7 @@ pub struct Args {
     #[command(flatten)]
     data: DataArgs,
     /// The file to write: f64 `[n]`, nats per image
-    #[arg(long, default_value = "scores.npy")]
+    #[arg(long, default_value = "scores.npy", value_parser = output::array())]
     out: PathBuf,
     /// Where in its bin a grey level is put
     #[arg(long, value_enum, default_value_t = How::Uniform)]
@@ -27,7 +28,7 @@ pub struct Args {
     labels: LabelArgs,
     /// Write a ranking, from the most bits/dim to the fewest, with file names where the data are `images:DIR`: CSV, or
     /// JSON where the name ends so
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = output::ranking())]
     rank: Option<PathBuf>,
     /// Score other data too, and say how well bits/dim tells them apart (AUROC); both as with --no-labels or --class, since
     /// the classes of one set are not those of the other
@@ -54,11 +55,12 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn scores<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let model: Model<E, D> = args.model.load(device)?;
-    let (images, set) = args.data.open(&model.file)?;
     let labels = match args.labels.labels(&model)? {
         Labels::Own if args.against.is_some() => Labels::Mixture,
         labels => labels,
     };
+    let opened = args.data.open(&model.file)?;
+    let (images, set) = if labels == Labels::Own { in_classes_of(&model, opened)? } else { opened };
     let dequantize = match args.dequantize {
         How::Uniform => Dequantize::Uniform(NoiseKey::new(args.model.seed, Purpose::Evaluate)),
         How::Midpoint => Dequantize::Midpoint,

@@ -1,10 +1,11 @@
 //! `train FLOW`: trains a flow in a folder of its own, or goes on where a run stopped.
 
-use super::common::{DeviceArgs, ReadingArgs, on_device, open, print, print_json, tell_copies};
+use super::common::{DeviceArgs, ReadingArgs, on_device, open, print, print_json, tell, tell_copies};
+use super::numbers;
 use super::progress::{CALM, Progress};
 use crate::backend::{Device, Element};
 use crate::flow::spec::{Length, Memory};
-use crate::flow::{FlowFile, Registry};
+use crate::flow::{FlowFile, Registry, not_finite_words};
 use crate::train::{Checkpoint, DataIdentity, Outcome, RunFolder, Start, Trainer};
 use crate::{Error, Result};
 use clap::ValueEnum;
@@ -37,16 +38,16 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Steps of the whole run [default: the recipe's length]
-    #[arg(long, conflicts_with = "epochs")]
+    #[arg(long, conflicts_with = "epochs", value_parser = numbers::counted)]
     steps: Option<u64>,
     /// Passes over the training data in the whole run [default: the recipe's length]
-    #[arg(long)]
+    #[arg(long, value_parser = numbers::positive)]
     epochs: Option<f64>,
     /// Images a step [default: the recipe's]
-    #[arg(long)]
+    #[arg(long, value_parser = numbers::count)]
     batch: Option<usize>,
     /// Decides every random number of the run [default: the recipe's]
-    #[arg(long)]
+    #[arg(long, value_parser = numbers::seed)]
     seed: Option<u64>,
     /// Where the backward pass finds activations [default: the recipe's]
     #[arg(long, value_enum)]
@@ -113,6 +114,9 @@ fn train<E: Element, D: Device<E>>(
     let stop = stop_on_interrupt()?;
     let trainer = Trainer::new(device, file, &registry, data, folder, start)?.stoppable(&stop);
     trainer.copies()?.iter().for_each(tell_copies);
+    if let Some(remark) = trainer.remark() {
+        tell(remark);
+    }
     trainer.run(&mut |event| progress.show(event))
 }
 
@@ -212,6 +216,8 @@ fn describe(outcome: &Outcome) -> String {
             "the flow has learned nothing: all grey levels alike have {uniform:.3} bits/dim. Train longer, or {CALM}"
         ));
     }
+    let what = "samples in samples/samples.png";
+    lines.extend(not_finite_words(&outcome.samples_not_finite, outcome.samples, what));
     let folder = &outcome.folder;
     let samples = if Path::new(folder).join("samples/samples.png").exists() { "samples/samples.png, " } else { "" };
     lines.push(format!("{folder}: model.safetensors, {samples}curve.svg, metrics.jsonl"));

@@ -1,6 +1,6 @@
 //! Lists of which images have which attributes: CSV, and CelebA's own `list_attr_celeba.txt`.
 //!
-//! CSV has a line of headings; its first column names the image, the others are attributes. CelebA's list has the number
+//! CSV, parted by commas, semicolons or tabs, has a line of headings; its first column names the image, the others are attributes. CelebA's list has the number
 //! of its images in the first line, the attributes in the second, and after that a line an image, parted by spaces.
 
 use std::collections::{HashMap, HashSet};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::pictures::ENDINGS;
 use crate::error::{Error, Result};
-use crate::files::read;
+use crate::files::read_text;
 
 /// A list of images and their attributes, as a file has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,13 +43,7 @@ impl Attributes {
     /// attribute twice, or has a line of another length or a value that is none of these; [`Error::Io`] for what cannot
     /// be read.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = read(path)?;
-        let text = std::str::from_utf8(&bytes).map_err(|error| {
-            let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
-            bad(path, line as u64, "it is not text in UTF-8")
-        })?;
-        // A mark that some programs begin a file with.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let text = &read_text(path)?;
         let first = text.lines().next().unwrap_or_default().trim();
         let (lines, count) = match first.parse::<u64>() {
             Ok(count) => (in_columns(text), Some(count)),
@@ -61,7 +55,7 @@ impl Attributes {
             names.remove(0);
         }
         if names.is_empty() {
-            let expected = "expected a line of headings, the image's and one for each attribute, parted by commas";
+            let expected = "expected a line of headings, the image's and one for each attribute, parted by commas, semicolons or tabs";
             return Err(bad(path, line, &format!("it names no attribute: {expected}")));
         }
         let mut seen = HashSet::new();
@@ -179,10 +173,22 @@ fn bad(path: &Path, line: u64, reason: &str) -> Error {
     Error::bad_file(path, format!("line {line}: {reason}"))
 }
 
+/// What parts the fields of CSV, by its first line: whichever of comma, semicolon and tab is there most often outside of
+/// quotes, and of those as often as each other the first.
+fn delimiter(text: &str) -> u8 {
+    let bare: String = text.lines().next().unwrap_or_default().split('"').step_by(2).collect();
+    let often = |delimiter: u8| bare.bytes().filter(|byte| *byte == delimiter).count();
+    b"\t;,".iter().copied().max_by_key(|&delimiter| often(delimiter)).unwrap_or(b',')
+}
+
 /// The fields of CSV, with the line that each row begins in.
 fn separated(path: &Path, text: &str) -> Result<Vec<(u64, Vec<String>)>> {
-    let mut reader =
-        csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter(text))
+        .has_headers(false)
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
     let fields = |record: csv::Result<csv::StringRecord>| {
         let record = record.map_err(|error| Error::bad_file(path, error.to_string()))?;
         // A record's position is where the one before ended: blank lines may follow.
@@ -281,6 +287,19 @@ mod tests {
     }
 
     #[test]
+    fn fields_are_parted_by_what_parts_the_headings() {
+        for text in [
+            "image,\"Cats; or dogs\",B\n\"a;b\",1,0\n",
+            "image;Cats, or dogs;B\na,b;1;0\n",
+            "image\t\"Cats, or; dogs\"\tB\na,b\t1\t0\n",
+        ] {
+            let list = attributes(text).unwrap();
+            assert_eq!((list.names().len(), list.names()[1].as_str()), (2, "B"), "{text}");
+            assert_eq!(list.rows[0].has, [true, false], "{text}");
+        }
+    }
+
+    #[test]
     fn celebas_own_list_is_known_by_its_first_line() {
         let list = attributes("2\n5_o_Clock_Shadow Smiling \n000001.jpg -1  1\n000002.jpg  1 -1\n").unwrap();
         assert_eq!(list.names(), ["5_o_Clock_Shadow", "Smiling"]);
@@ -332,7 +351,9 @@ mod tests {
         for (text, words) in [
             ("", "line 1: it names no attribute"),
             ("image\na\n", "line 1: it names no attribute"),
-            ("image;A\na;1\n", "line 1: it names no attribute"),
+            ("image A\na 1\n", "line 1: it names no attribute"),
+            ("image;A\na;1\nb;1,5\n", "line 3: `A` is `1,5`"),
+            ("image\tA\na\t1\t0\n", "line 2: it has 3 columns"),
             ("image,A\n", "line 1: no image is listed"),
             ("image,A,A\na,1,1\n", "line 1: `A` is there twice"),
             ("image,A,\na,1,1\n", "line 1: an attribute has no name"),

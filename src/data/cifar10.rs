@@ -42,7 +42,7 @@ fn read_batches(folder: &Path, names: &[&str]) -> Result<Images> {
     for name in names {
         let path = folder.join(name);
         let bytes = read(&path).map_err(|error| match error {
-            Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => missing(&path),
+            Error::Io { reason, .. } if reason.kind() == ErrorKind::NotFound => missing(&path),
             other => other,
         })?;
         if bytes.is_empty() || !bytes.len().is_multiple_of(RECORD) {
@@ -92,7 +92,7 @@ fn missing(path: &Path) -> Error {
 /// One name a line, blank lines aside; the usual ten where there is no file.
 fn read_classes(path: &Path) -> Result<Vec<String>> {
     let text = match read_text(path) {
-        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => CLASSES.join("\n"),
+        Err(Error::Io { reason, .. }) if reason.kind() == ErrorKind::NotFound => CLASSES.join("\n"),
         read => read?,
     };
     let classes: Vec<String> = text.lines().map(str::trim).filter(|name| !name.is_empty()).map(Into::into).collect();

@@ -70,7 +70,7 @@ pub fn load(folder: &Path, labels: Labels) -> Result<DataSet> {
 
 fn read_records(path: &Path, labels: Labels) -> Result<Images> {
     let bytes = read(path).map_err(|error| match error {
-        Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => missing(path),
+        Error::Io { reason, .. } if reason.kind() == ErrorKind::NotFound => missing(path),
         other => other,
     })?;
     if bytes.is_empty() || !bytes.len().is_multiple_of(RECORD) {
@@ -107,7 +107,7 @@ fn missing(path: &Path) -> Error {
 /// One name a line, blank lines aside; numbers where there is no file.
 fn read_names(path: &Path, count: usize) -> Result<Vec<String>> {
     let text = match read_text(path) {
-        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+        Err(Error::Io { reason, .. }) if reason.kind() == ErrorKind::NotFound => {
             return Ok((0..count).map(|class| class.to_string()).collect());
         }
         read => read?,

@@ -118,6 +118,12 @@ impl Images {
         }
     }
 
+    /// The same images with other labels.
+    pub(super) fn with_labels(&self, labels: Vec<u16>) -> Result<Self> {
+        let (count, unlabelled) = (self.len(), Self { fingerprint: OnceLock::new(), ..self.clone() });
+        unlabelled.labelled(Some(labels), count)
+    }
+
     /// The same images, each in the file of its own that it was read from.
     pub(super) fn in_files(self, files: Arc<[Arc<Path>]>) -> Self {
         Self { files: Some(files).filter(|files| files.len() == self.len()), ..self }

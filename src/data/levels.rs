@@ -146,7 +146,9 @@ mod tests {
 
     #[test]
     fn low_values_in_many_levels_are_told() {
-        for (most, bins, is_told) in [(63, 256, true), (1, 256, true), (16, 16, true), (64, 256, false), (0, 256, false)] {
+        for (most, bins, is_told) in
+            [(63, 256, true), (1, 256, true), (16, 16, true), (64, 256, false), (0, 256, false)]
+        {
             let data = set(&[0, most]).of_likely_levels(bins).unwrap();
             assert_eq!((data.bins, !data.remarks.is_empty()), (256, is_told), "{most} in {bins}");
             let said = data.remarks.iter().all(|told| told.contains(&format!("`bins: {}`", most + 1)));

@@ -83,10 +83,10 @@ pub(crate) fn find(path_or_name: &str, kind: FileKind, built_in: &[(&str, &str)]
     let FileKind { noun, what, .. } = kind;
     if path.exists() {
         let bytes = files::read(path)?;
-        return match String::from_utf8(bytes) {
+        return match files::text(&bytes) {
             Ok(text) => Ok((path_or_name.to_owned(), text)),
-            Err(binary) => {
-                let found = files::looks_like(binary.as_bytes()).unwrap_or("not text");
+            Err(reason) => {
+                let Some(found) = files::looks_like(&bytes) else { return Err(Error::bad_file(path, reason)) };
                 let help = if found == files::SAFETENSORS { "; a model has its flow file within" } else { "" };
                 Err(Error::bad_file(path, format!("not {what} file: it is {found}{help}")))
             }

@@ -213,7 +213,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         let latents = self.encode(x.copied()?, labels)?;
         let lost: Vec<usize> = latents.latents.iter().map(|(_, z)| non_finite(z)).collect::<Result<_>>()?;
         let back = self.decode(latents, labels)?;
-        let levels = |x: &Image<E, D>| quantize(x, self.bins);
+        let levels = |x: &Image<E, D>| quantize(x, self.bins).map(|quantized| quantized.levels);
         let wrong_levels = levels(&back)?.iter().zip(levels(&x)?).filter(|(back, level)| *back != level).count();
         let (error, in_images) = (difference(&back, &x)?, non_finite(&back)?);
         let drift = self.drift(x, labels)?;

@@ -1,6 +1,6 @@
 //! Images to named latents and back, and samples.
 
-use super::{Flow, Temperatures};
+use super::{Flow, Quantized, Temperatures};
 use crate::backend::{Device, Element, Image, ImageShape};
 use crate::bijector::Bijector;
 use crate::noise::{NoiseKey, Purpose};
@@ -88,8 +88,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         Ok(Latents { latents: self.latent_shapes().into_iter().enumerate().map(draw).collect::<Result<_>>()? })
     }
 
-    /// Samples numbered `numbers` as grey levels `[n, height, width, channels]`, at temperatures that multiply the
-    /// latents' standard deviations. `labels` holds each image's class where the flow is class-conditional.
+    /// Samples numbered `numbers` as grey levels, at temperatures that multiply the latents' standard deviations. `labels` holds each image's class where the flow is class-conditional.
     ///
     /// # Errors
     /// [`Error::Usage`] for labels that do not fit.
@@ -100,20 +99,20 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         temperatures: impl Into<Temperatures>,
         labels: Option<&[usize]>,
         seed: u64,
-    ) -> Result<Vec<u8>> {
+    ) -> Result<Quantized> {
         let temperatures = temperatures.into();
         let first = numbers.start;
         let count = (numbers.end - numbers.start) as usize;
         let shards = device.over_shards(count, device.shard_images(self.activation()), |device, ranges| {
-            let mut levels = Vec::new();
+            let mut samples = Vec::new();
             for range in ranges {
                 let labels = labels.map(|labels| labels.get(range.clone()).unwrap_or(&[]));
                 let numbers = first + range.start as u64..first + range.end as u64;
                 let latents = self.draw_latents(device, numbers, temperatures.clone(), seed)?;
-                levels.extend(super::quantize(&self.decode(latents, labels)?, self.bins)?);
+                samples.push(super::quantize(&self.decode(latents, labels)?, self.bins)?);
             }
-            Ok(levels)
+            Ok(samples)
         })?;
-        Ok(shards.concat())
+        Ok(Quantized::joined(shards.into_iter().flatten(), self.image_shape().dims()))
     }
 }

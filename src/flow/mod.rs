@@ -42,7 +42,7 @@ pub use located::{Located, NodeId};
 pub(crate) use located::{locate, read};
 pub(crate) use model_file::unusable;
 pub use model_file::{Model, ModelMetadata};
-pub use pixels::{Dequantize, dequantize, quantize};
+pub use pixels::{Dequantize, Quantized, dequantize, not_finite_words, quantize};
 pub use registry::Registry;
 pub(crate) use suggest::suggestion;
 pub use summary::{LayerSummary, Summary};

@@ -61,8 +61,12 @@ impl FromStr for Temperatures {
         for part in text.split(',').map(str::trim) {
             let (name, number) = part.split_once('=').map_or((None, part), |(name, number)| (Some(name), number));
             let temperature = number.trim().parse().ok().filter(|t: &f64| t.is_finite() && *t >= 0.0);
-            let temperature = temperature
-                .ok_or_else(|| format!("`{part}`: expected a number of 0 or more, or a latent's name, `=` and one"))?;
+            let temperature = temperature.ok_or_else(|| {
+                format!(
+                    "`{part}`: expected a number of 0 or more, such as 0.7, or a latent's name, `=` and one. A \
+                    temperature multiplies the standard deviation of latents: 1 is the model's own, 0 their mean"
+                )
+            })?;
             let twice = match name {
                 Some(name) => named.insert(name.trim().to_owned(), temperature).is_some(),
                 None => others.replace(temperature).is_some(),

@@ -3,7 +3,8 @@
 use super::Points;
 use crate::backend::{Device, Element};
 use crate::data::Images;
-use crate::flow::{Dequantize, Flow, dequantize, quantize};
+use crate::flow::{Dequantize, Flow, Quantized, dequantize, quantize};
+use crate::plot::Row;
 use crate::train::expect_images;
 use crate::{Error, Result};
 use std::ops::Range;
@@ -47,6 +48,15 @@ pub struct Decoded<E> {
     pub values: Vec<E>,
     /// As grey levels, `[n, height, width, channels]`.
     pub levels: Vec<u8>,
+    /// The pictures, by number from 0, that have values which are not finite: not images, whatever their levels say.
+    pub not_finite: Vec<usize>,
+}
+
+impl<E> Decoded<E> {
+    /// These pictures as a row of a sheet.
+    pub fn into_row(self, caption: impl Into<String>) -> Row {
+        Row { caption: caption.into(), levels: self.levels, not_finite: self.not_finite }
+    }
 }
 
 /// The pictures of points: the inverse of [`encode`].
@@ -62,20 +72,16 @@ pub fn decode<E: Element, D: Device<E>>(
     expect_labels(points.len(), labels)?;
     let shard = device.shard_images(flow.activation());
     let shards = device.over_shards(points.len(), shard, |device, ranges| {
-        let mut decoded = Decoded { values: Vec::new(), levels: Vec::new() };
+        let mut decoded = Vec::new();
         for range in ranges {
             let x = flow.decode(points.upload(device, range.clone())?, part(labels, range))?;
-            decoded.values.extend(x.to_host()?);
-            decoded.levels.extend(quantize(&x, flow.bins())?);
+            decoded.push((x.to_host()?, quantize(&x, flow.bins())?));
         }
         Ok(decoded)
     })?;
-    let mut all = Decoded { values: Vec::new(), levels: Vec::new() };
-    for shard in shards {
-        all.values.extend(shard.values);
-        all.levels.extend(shard.levels);
-    }
-    Ok(all)
+    let (values, quantized): (Vec<_>, Vec<_>) = shards.into_iter().flatten().unzip();
+    let Quantized { levels, not_finite } = Quantized::joined(quantized, flow.image_shape().dims());
+    Ok(Decoded { values: values.concat(), levels, not_finite })
 }
 
 /// The labels of a shard.

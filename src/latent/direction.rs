@@ -8,7 +8,7 @@ use super::points::{Points, mixture};
 use crate::backend::{Device, Element};
 use crate::data::{DataSet, Images};
 use crate::flow::Flow;
-use crate::plot::{Captioned, Sheet};
+use crate::plot::{Captioned, Row, Sheet};
 use crate::{Error, Result};
 
 /// Pictures that have something in common.
@@ -129,10 +129,14 @@ impl<E: Element> Direction<E> {
         let alphas: Vec<f64> = (0..steps).map(|i| alpha * (2.0 * i as f64 / (steps - 1) as f64 - 1.0)).collect();
         let points = encode(flow, device, images, shared(flow, images.len()).as_deref())?;
         let moved = strip(&points, &self.point, &alphas)?;
-        let levels = decode(flow, device, &moved, shared(flow, moved.len()).as_deref())?.levels;
-        let row = |(caption, row): (&String, &[u8])| (caption.clone(), row.to_vec());
-        let rows =
-            pictures.captions.iter().zip(levels.chunks_exact(steps * images.pixels_per_image())).map(row).collect();
+        let decoded = decode(flow, device, &moved, shared(flow, moved.len()).as_deref())?;
+        let all = decoded.levels.chunks_exact(steps * images.pixels_per_image());
+        let row = |(i, (caption, levels)): (usize, (&String, &[u8]))| {
+            let not_finite =
+                decoded.not_finite.iter().filter(|number| **number / steps == i).map(|n| n % steps).collect();
+            Row { caption: caption.clone(), levels: levels.to_vec(), not_finite }
+        };
+        let rows = pictures.captions.iter().zip(all).enumerate().map(row).collect();
         let signed = |alpha: &f64| match alpha.total_cmp(&0.0) {
             _ if *alpha == 0.0 => "0".to_owned(),
             std::cmp::Ordering::Less => format!("−{:.2}", alpha.abs()),

@@ -6,7 +6,7 @@ use super::pictures::Pictures;
 use super::points::{Points, mixture};
 use crate::backend::{Device, Element};
 use crate::flow::Flow;
-use crate::plot::{Captioned, Sheet};
+use crate::plot::{Captioned, Row, Sheet};
 use crate::{Error, Result};
 
 /// Real pictures, and what lies between them.
@@ -46,21 +46,21 @@ impl<'a, E: Element, D: Device<E>> Interpolation<'a, E, D> {
                 return Err(Error::Usage(format!("{n} pictures to interpolate between: expected two or four")));
             }
         };
-        let rows = vec![(String::new(), self.levels(&points)?)];
+        let rows = vec![self.row(&points)?];
         let sheet = Sheet { rows, shape: self.shape, bins: self.flow.bins(), columns: steps };
         Ok(Captioned { title, headings, sheet })
     }
 
-    /// The frames of a closed way through all pictures, `[n, height, width, channels]`; see [`frames`].
+    /// The frames of a closed way through all pictures; see [`frames`].
     ///
     /// # Errors
     /// As [`frames`].
-    pub fn frames(&self, steps: usize) -> Result<Vec<u8>> {
-        self.levels(&frames(&self.stations, steps)?)
+    pub fn frames(&self, steps: usize) -> Result<Row> {
+        self.row(&frames(&self.stations, steps)?)
     }
 
-    fn levels(&self, points: &Points<E>) -> Result<Vec<u8>> {
-        Ok(decode(self.flow, self.device, points, shared(self.flow, points.len()).as_deref())?.levels)
+    fn row(&self, points: &Points<E>) -> Result<Row> {
+        Ok(decode(self.flow, self.device, points, shared(self.flow, points.len()).as_deref())?.into_row(""))
     }
 }
 

@@ -5,7 +5,7 @@ use crate::Result;
 use crate::backend::{Device, Element};
 use crate::data::Images;
 use crate::flow::Flow;
-use crate::plot::{Captioned, Sheet};
+use crate::plot::{Captioned, Row, Sheet};
 
 /// Pictures that went to latents and back.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Reconstruction {
     pub changed_levels: usize,
     /// The largest error before rounding, in grey levels: below ½ it rounds away.
     pub largest_error: f64,
+    /// The pictures, by number from 0, that came back as no images: they have values that are not finite.
+    pub not_finite: Vec<usize>,
     /// The pictures, what came back, and the error before rounding, enlarged.
     pub sheet: Captioned,
 }
@@ -46,14 +48,16 @@ impl Reconstruction {
         let first = |levels: &[u8]| levels.iter().copied().take(shown * images.pixels_per_image()).collect::<Vec<u8>>();
         let difference: Vec<u8> =
             errors.iter().map(|error| (error * factor).round().clamp(0.0, bins - 1.0) as u8).collect();
-        let changed = |(a, b): &(&u8, &u8)| a != b;
-        let pixels = images.pixels_per_image();
-        let pairs = levels.chunks_exact(pixels).zip(decoded.levels.chunks_exact(pixels));
+        // What is not finite has come back as no level, whatever was made of it.
+        let is_changed = |(error, (level, back)): (&f64, (&u8, &u8))| !error.is_finite() || level != back;
+        let changed: Vec<bool> = errors.iter().zip(levels.iter().zip(&decoded.levels)).map(is_changed).collect();
+        let lost: Vec<usize> = decoded.not_finite.iter().copied().filter(|number| *number < shown).collect();
+        let crossed = |caption: String, levels| Row { caption, levels, not_finite: lost.clone() };
         let sheet = Sheet {
             rows: vec![
-                ("picture".into(), first(&levels)),
-                ("from latents".into(), first(&decoded.levels)),
-                (caption, first(&difference)),
+                Row::new("picture", first(&levels)),
+                crossed("from latents".into(), first(&decoded.levels)),
+                crossed(caption, first(&difference)),
             ],
             shape: images.shape(),
             bins: flow.bins(),
@@ -61,9 +65,10 @@ impl Reconstruction {
         };
         Ok(Self {
             images: images.len(),
-            exact: pairs.filter(|(a, b)| a == b).count(),
-            changed_levels: levels.iter().zip(&decoded.levels).filter(changed).count(),
+            exact: changed.chunks_exact(images.pixels_per_image()).filter(|image| !image.contains(&true)).count(),
+            changed_levels: changed.iter().filter(|changed| **changed).count(),
             largest_error,
+            not_finite: decoded.not_finite,
             sheet: Captioned { title: String::new(), headings: Vec::new(), sheet },
         })
     }

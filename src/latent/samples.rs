@@ -5,7 +5,7 @@ use super::pictures::Pictures;
 use super::points::Points;
 use crate::backend::{Device, Element};
 use crate::flow::{Flow, Model, Temperatures, class_words};
-use crate::plot::Sheet;
+use crate::plot::{Row, Sheet};
 use crate::train::sample_labels;
 use crate::{Error, Result};
 
@@ -186,25 +186,20 @@ impl<E: Element> Drawing<E> {
     }
 }
 
-/// Rows decoded, as grey levels `[n, height, width, channels]`, in the order of the rows.
+/// Rows decoded, in their order.
 ///
 /// # Errors
 /// As [`decode`].
-pub fn decode_rows<E: Element, D: Device<E>>(
-    flow: &Flow<E, D>,
-    device: &D,
-    rows: &[Drawing<E>],
-) -> Result<Vec<(String, Vec<u8>)>> {
-    let row =
-        |row: &Drawing<E>| Ok((row.caption.clone(), decode(flow, device, &row.points, row.labels.as_deref())?.levels));
-    rows.iter().map(row).collect()
+pub fn decode_rows<E: Element, D: Device<E>>(flow: &Flow<E, D>, device: &D, rows: &[Drawing<E>]) -> Result<Vec<Row>> {
+    let decoded = |row: &Drawing<E>| decode(flow, device, &row.points, row.labels.as_deref());
+    rows.iter().map(|row| Ok(decoded(row)?.into_row(row.caption.clone()))).collect()
 }
 
 /// A sheet of decoded rows; a single row without a caption becomes a square.
-pub fn sample_sheet<E: Element, D: Device<E>>(flow: &Flow<E, D>, rows: Vec<(String, Vec<u8>)>) -> Sheet {
+pub fn sample_sheet<E: Element, D: Device<E>>(flow: &Flow<E, D>, rows: Vec<Row>) -> Sheet {
     let shape = flow.image_shape();
-    let longest = rows.iter().map(|(_, levels)| levels.len() / shape.dims()).max().unwrap_or(0);
-    let square = rows.len() == 1 && rows.iter().all(|(caption, _)| caption.is_empty());
+    let longest = rows.iter().map(|row| row.levels.len() / shape.dims()).max().unwrap_or(0);
+    let square = rows.len() == 1 && rows.iter().all(|row| row.caption.is_empty());
     let columns = if square { (longest as f64).sqrt().ceil() as usize } else { longest };
     Sheet { rows, shape: [shape.height, shape.width, shape.channels], bins: flow.bins(), columns }
 }

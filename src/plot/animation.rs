@@ -3,26 +3,27 @@
 
 use std::path::Path;
 
-use super::cannot_draw;
 use super::sheet::enlargement;
+use super::{Row, cannot_draw, crossed};
 use crate::error::{Error, Result};
-use crate::files::write_atomically;
+use crate::files::{ending, write_atomically};
 
 /// Frames are enlarged by a whole factor until their longer side has this many pixels.
 const SIDE: usize = 256;
 
 /// Writes images as the frames of an animation that runs for ever, each `1/per_second` seconds long: a GIF, whose frames
-/// last whole hundredths of a second, where the file's name ends in `.gif`, otherwise an APNG.
+/// last whole hundredths of a second, where the file's name ends in `.gif`, an APNG where it ends in `.png`, `.apng` or not
+/// at all.
 ///
-/// `frames` is `[n, height, width, channels]`, row major, and `shape` is `[height, width, channels]`; levels `0..bins`
-/// become black to full intensity.
+/// `frames` has the images, whose `shape` is `[height, width, channels]`; levels `0..bins` become black to full intensity.
+/// Those that are not finite are crossed out.
 ///
 /// # Errors
-/// [`Error::Usage`] where there is no frame, channels are not 1 or 3, or levels do not fit; [`Error::Io`] where the file
-/// cannot be written.
+/// [`Error::Usage`] where there is no frame, channels are not 1 or 3, levels do not fit, or the name has another ending;
+/// [`Error::Io`] where the file cannot be written.
 pub fn save_animation(
     path: impl AsRef<Path>,
-    frames: &[u8],
+    Row { levels: frames, not_finite, .. }: &Row,
     shape: [usize; 3],
     bins: u32,
     per_second: u16,
@@ -46,29 +47,39 @@ pub fn save_animation(
     let (Some(wide), Some(high)) = sides else {
         return Err(Error::Usage(format!("animation: images of {shape:?} are too large")));
     };
-    if path.as_ref().extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gif")) {
-        return write_atomically(path, &gif(frames, shape, (bins, factor), per_second)?);
+    let shades = |(i, frame): (usize, &[u8])| match not_finite.contains(&i) {
+        true => cross(shape, factor),
+        false => enlarged(frame, shape, bins, factor),
+    };
+    let shown = frames.chunks_exact(pixels).enumerate().map(shades);
+    match ending(path.as_ref()).as_deref() {
+        None | Some("png" | "apng") => {}
+        Some("gif") => return write_atomically(path, &gif(shown, shape, factor, per_second)?),
+        Some(other) => {
+            let path = path.as_ref().display();
+            return Err(Error::Usage(format!(
+                "{path}: animations are written as .gif, .png or .apng, not as .{other}"
+            )));
+        }
     }
     let count = u32::try_from(frames.len() / pixels).map_err(cannot_draw)?;
     let mut bytes = Vec::new();
-    let mut encode = || -> std::result::Result<(), png::EncodingError> {
+    let encode = || -> std::result::Result<(), png::EncodingError> {
         let mut encoder = png::Encoder::new(&mut bytes, wide, high);
         encoder.set_color(color);
         encoder.set_depth(png::BitDepth::Eight);
         encoder.set_animated(count, 0)?;
         encoder.set_frame_delay(1, per_second)?;
         let mut writer = encoder.write_header()?;
-        frames
-            .chunks_exact(pixels)
-            .try_for_each(|frame| writer.write_image_data(&enlarged(frame, shape, bins, factor)))?;
+        shown.into_iter().try_for_each(|shades| writer.write_image_data(&shades))?;
         writer.finish()
     };
     encode().map_err(cannot_draw)?;
     write_atomically(path, &bytes)
 }
 
-/// The frames as a GIF. Up to 256 shades or colours are kept as they are.
-fn gif(frames: &[u8], shape: [usize; 3], (bins, factor): (u32, usize), per_second: u16) -> Result<Vec<u8>> {
+/// Frames of shades as a GIF. Up to 256 shades or colours are kept as they are.
+fn gif(frames: impl Iterator<Item = Vec<u8>>, shape: [usize; 3], factor: usize, per_second: u16) -> Result<Vec<u8>> {
     let [height, width, channels] = shape;
     let sides = (u16::try_from(width * factor).ok(), u16::try_from(height * factor).ok());
     let (Some(wide), Some(high)) = sides else {
@@ -76,8 +87,7 @@ fn gif(frames: &[u8], shape: [usize; 3], (bins, factor): (u32, usize), per_secon
     };
     let mut encoder = gif::Encoder::new(Vec::new(), wide, high, &[]).map_err(cannot_draw)?;
     encoder.set_repeat(gif::Repeat::Infinite).map_err(cannot_draw)?;
-    for frame in frames.chunks_exact(height * width * channels) {
-        let shades = enlarged(frame, shape, bins, factor);
+    for shades in frames {
         let mut frame = if channels == 1 {
             let greys: Vec<u8> = (0..=255).flat_map(|shade| [shade; 3]).collect();
             gif::Frame::from_palette_pixels(wide, high, shades, greys, None)
@@ -88,6 +98,13 @@ fn gif(frames: &[u8], shape: [usize; 3], (bins, factor): (u32, usize), per_secon
         encoder.write_frame(&frame).map_err(cannot_draw)?;
     }
     encoder.into_inner().map_err(cannot_draw)
+}
+
+/// A cross in place of an image, as shades of 0 to 255.
+fn cross([height, width, channels]: [usize; 3], factor: usize) -> Vec<u8> {
+    let size = [width * factor, height * factor];
+    let pixels = (0..size[1]).flat_map(|y| (0..size[0]).map(move |x| [x, y]));
+    pixels.flat_map(|at| std::iter::repeat_n(crossed::shade(at, size), channels)).collect()
 }
 
 /// An image with each pixel a square of `factor × factor`, as shades of 0 to 255.
@@ -109,7 +126,7 @@ mod tests {
     fn frames_come_back_as_they_were_enlarged() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
-        save_animation(&path, &[0, 16, 16, 0, 8, 8, 8, 8], [2, 2, 1], 17, 10).unwrap();
+        save_animation(&path, &Row::new("", vec![0, 16, 16, 0, 8, 8, 8, 8]), [2, 2, 1], 17, 10).unwrap();
         let decoder = png::Decoder::new(std::io::BufReader::new(std::fs::File::open(&path).unwrap()));
         let mut reader = decoder.read_info().unwrap();
         assert_eq!(reader.info().animation_control().map(|control| control.num_frames), Some(2));
@@ -125,7 +142,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.GIF");
         for (shape, levels) in [([2, 2, 1], vec![0, 16, 16, 0, 8, 8, 8, 8]), ([1, 1, 3], vec![16, 0, 8, 0, 0, 16])] {
-            save_animation(&path, &levels, shape, 17, 24).unwrap();
+            save_animation(&path, &Row::new("", levels.clone()), shape, 17, 24).unwrap();
             let mut options = gif::DecodeOptions::new();
             options.set_color_output(gif::ColorOutput::RGBA);
             let mut decoder = options.read_info(std::fs::File::open(&path).unwrap()).unwrap();
@@ -143,14 +160,30 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_that_is_no_image_is_crossed_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.gif");
+        let frames = Row { not_finite: vec![1], ..Row::new("", vec![0; 6]) };
+        save_animation(&path, &frames, [1, 1, 3], 256, 10).unwrap();
+        let mut decoder = gif::DecodeOptions::new();
+        decoder.set_color_output(gif::ColorOutput::RGBA);
+        let mut decoder = decoder.read_info(std::fs::File::open(&path).unwrap()).unwrap();
+        let mut shade = || decoder.read_next_frame().unwrap().unwrap().buffer[4 * (100 * 256 + 20)];
+        assert_eq!((shade(), shade() > 200), (0, true));
+    }
+
+    #[test]
     fn what_cannot_be_shown_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
         for (levels, shape, bins) in
             [(vec![0; 2], [1, 1, 2], 2), (vec![], [1, 1, 1], 2), (vec![2], [1, 1, 1], 2), (vec![0; 3], [2, 1, 1], 2)]
         {
-            assert!(save_animation(&path, &levels, shape, bins, 10).unwrap_err().is_input(), "{shape:?}");
+            assert!(save_animation(&path, &Row::new("", levels), shape, bins, 10).unwrap_err().is_input(), "{shape:?}");
         }
+        let webp = folder.path().join("a.webp");
+        let error = save_animation(&webp, &Row::new("", vec![0]), [1, 1, 1], 2, 10).unwrap_err();
+        assert!(error.to_string().contains(".gif") && !webp.exists(), "{error}");
         assert!(!path.exists());
     }
 }

@@ -7,7 +7,7 @@ use plotters::prelude::{BitMapBackend, IntoDrawingArea};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::sheet::{CAPTION_SIZE, MARGIN, WHITE};
-use super::{Sheet, cannot_draw, text, width_of, write_png};
+use super::{Sheet, Shown, cannot_draw, text, width_of, write_picture};
 use crate::error::Result;
 
 /// Pixels of a line of text, above and below.
@@ -58,12 +58,20 @@ impl Captioned {
         Ok(picture)
     }
 
-    /// Draws it and writes it as PNG.
+    /// The same with what is shown of its images.
     ///
     /// # Errors
-    /// As [`Captioned::draw`]; [`Error::Io`](crate::Error::Io) where the file cannot be written.
-    pub fn save_png(&self, path: impl AsRef<Path>) -> Result<()> {
-        write_png(path.as_ref(), &self.draw()?)
+    /// As [`Shown::of`].
+    pub fn shown(self, shown: &Shown) -> Result<Self> {
+        Ok(Self { sheet: self.sheet.shown(shown)?, ..self })
+    }
+
+    /// Draws it and writes it as its name's ending says: PNG, JPEG or WebP; without an ending PNG.
+    ///
+    /// # Errors
+    /// As [`Captioned::draw`] and [`Sheet::save`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        write_picture(path.as_ref(), &self.draw()?)
     }
 
     /// The largest size at which every heading fits its column, and the width of the longest.
@@ -82,9 +90,10 @@ impl Captioned {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plot::Row;
 
     fn captioned(title: &str, headings: &[&str]) -> Captioned {
-        let sheet = Sheet { rows: vec![(String::new(), vec![255; 2])], shape: [1, 1, 1], bins: 256, columns: 2 };
+        let sheet = Sheet { rows: vec![Row::new("", vec![255; 2])], shape: [1, 1, 1], bins: 256, columns: 2 };
         Captioned { title: title.into(), headings: headings.iter().map(|h| (*h).to_owned()).collect(), sheet }
     }
 

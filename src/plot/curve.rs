@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use image::{RgbImage, imageops};
 use plotters::coord::Shift;
@@ -12,9 +12,9 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axis::Axis;
 use super::frame::{self, Point};
-use super::{INK, PALETTE, cannot_draw, text, width_of, write_png};
+use super::{FIGURES, INK, PALETTE, cannot_draw, text, width_of, write_picture};
 use crate::error::{Error, Result};
-use crate::files::write_atomically;
+use crate::files::{ending, write_atomically};
 
 /// Width and height of a figure in pixels.
 pub(super) const SIZE: (u32, u32) = (960, 640);
@@ -82,7 +82,7 @@ impl Figure {
         write_atomically(path, svg.replacen(&attributes(size), &attributes(SIZE), 1).as_bytes())
     }
 
-    /// Writes the figure as PNG, 960 by 640 pixels.
+    /// Writes the figure in pixels, 960 by 640: as PNG, or as JPEG or WebP where its name ends so.
     ///
     /// # Errors
     /// As [`Figure::save_svg`].
@@ -90,7 +90,7 @@ impl Figure {
         let mut picture = RgbImage::new(SIZE.0 * FINE, SIZE.1 * FINE);
         let size = picture.dimensions();
         self.draw(&BitMapBackend::with_buffer(&mut picture, size).into_drawing_area())?;
-        write_png(path.as_ref(), &imageops::thumbnail(&picture, SIZE.0, SIZE.1))
+        write_picture(path.as_ref(), &imageops::thumbnail(&picture, SIZE.0, SIZE.1))
     }
 
     /// Writes both `stem.svg` and `stem.png`.
@@ -102,6 +102,23 @@ impl Figure {
         let with = |ending: &str| -> OsString { [stem.as_ref().as_os_str(), OsStr::new(ending)].into_iter().collect() };
         self.save_svg(with(".svg"))?;
         self.save_png(with(".png"))
+    }
+
+    /// Writes the figure as the name's ending says, SVG, PNG, JPEG or WebP; as [`Figure::save`] where the name has none of
+    /// these endings. The files that were written.
+    ///
+    /// # Errors
+    /// As [`Figure::save_svg`].
+    pub fn save_as(&self, path: &Path) -> Result<Vec<PathBuf>> {
+        match ending(path).as_deref() {
+            Some("svg") => self.save_svg(path)?,
+            Some(ending) if FIGURES.contains(&ending) => self.save_png(path)?,
+            _ => {
+                self.save(path)?;
+                return Ok(["svg", "png"].map(|ending| format!("{}.{ending}", path.display()).into()).to_vec());
+            }
+        }
+        Ok(vec![path.to_path_buf()])
     }
 
     fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Result<()> {

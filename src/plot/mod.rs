@@ -3,28 +3,31 @@
 mod animation;
 mod axis;
 mod captioned;
+mod channels;
+mod crossed;
 mod curve;
+mod format;
 mod frame;
 mod panels;
 mod sheet;
 
 pub use animation::save_animation;
 pub use captioned::Captioned;
+pub use channels::{Channels, Shown};
 pub use curve::{Figure, Series};
+pub use format::{ANIMATIONS, FIGURES, PICTURES};
 pub use panels::Panels;
-pub use sheet::{Sheet, sheet};
+pub use sheet::{Row, Sheet, sheet};
+
+use format::write_picture;
 
 use std::fmt::Display;
-use std::io::Cursor;
-use std::path::Path;
 use std::sync::OnceLock;
 
-use image::{ImageFormat, RgbImage};
 use plotters::prelude::{FontFamily, FontStyle, RGBColor, TextStyle};
 use plotters::style::register_font;
 
 use crate::error::{Error, Result};
-use crate::files::write_atomically;
 
 /// Colours that stay apart for colour-blind readers and on white: those of M. Okabe and K. Ito, less the yellow.
 pub const PALETTE: [(u8, u8, u8); 7] = [
@@ -60,11 +63,4 @@ fn width_of(lines: impl IntoIterator<Item = impl AsRef<str>>, style: &TextStyle)
 /// The error for a picture that could not be drawn.
 fn cannot_draw(reason: impl Display) -> Error {
     Error::io("picture")(std::io::Error::other(format!("cannot draw it: {reason}")))
-}
-
-/// Writes a picture as PNG.
-fn write_png(path: &Path, picture: &RgbImage) -> Result<()> {
-    let mut bytes = Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, ImageFormat::Png).map_err(cannot_draw)?;
-    write_atomically(path, &bytes.into_inner())
 }

@@ -9,7 +9,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::curve::{FINE, SIZE, TEXT, TITLE, label_width};
-use super::{Figure, Series, cannot_draw, frame, text, write_png};
+use super::{Figure, Series, cannot_draw, frame, text, write_picture};
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
 
@@ -46,7 +46,7 @@ impl Panels {
         write_atomically(with(".svg"), svg.replacen(&attributes(fine), &attributes((width, height)), 1).as_bytes())?;
         let mut picture = RgbImage::new(fine.0, fine.1);
         self.draw(&BitMapBackend::with_buffer(&mut picture, fine).into_drawing_area())?;
-        write_png(with(".png").as_ref(), &imageops::thumbnail(&picture, width, height))
+        write_picture(with(".png").as_ref(), &imageops::thumbnail(&picture, width, height))
     }
 
     fn columns(&self) -> usize {

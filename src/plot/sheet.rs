@@ -6,7 +6,7 @@ use image::{Rgb, RgbImage, imageops};
 use plotters::prelude::{BitMapBackend, IntoDrawingArea};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::{cannot_draw, text, width_of, write_png};
+use super::{Shown, cannot_draw, crossed, text, width_of, write_picture};
 use crate::error::{Error, Result};
 
 /// Pixels between images, and around them.
@@ -26,6 +26,11 @@ pub(super) const WHITE: Rgb<u8> = Rgb([255; 3]);
 /// # Errors
 /// [`Error::Usage`] where there is no image or no column, where channels are not 1 or 3, or levels do not fit.
 pub fn sheet(images: &[u8], shape: [usize; 3], bins: u32, columns: usize) -> Result<RgbImage> {
+    grid(images, shape, (bins, columns), &[])
+}
+
+/// As [`sheet`], with a cross in place of the images numbered `not_finite`.
+fn grid(images: &[u8], shape: [usize; 3], (bins, columns): (u32, usize), not_finite: &[usize]) -> Result<RgbImage> {
     let [height, width, channels] = shape;
     let pixels = height * width * channels;
     if pixels == 0 || images.is_empty() || !images.len().is_multiple_of(pixels) || columns == 0 {
@@ -52,12 +57,15 @@ pub fn sheet(images: &[u8], shape: [usize; 3], bins: u32, columns: usize) -> Res
     let mut sheet = RgbImage::from_pixel(sheet_width, sheet_height, WHITE);
     for (i, image) in images.chunks_exact(pixels).enumerate() {
         let (top, left) = (GAP + i / columns * (height * factor + GAP), GAP + i % columns * (width * factor + GAP));
-        for y in 0..height * factor {
-            for x in 0..width * factor {
-                let at = ((y / factor) * width + x / factor) * channels;
-                let color = if channels == 1 { [image[at]; 3] } else { [image[at], image[at + 1], image[at + 2]] };
-                sheet.put_pixel((left + x) as u32, (top + y) as u32, Rgb(color.map(shade)));
-            }
+        let (size, is_crossed) = ([width * factor, height * factor], not_finite.contains(&i));
+        for (x, y) in (0..size[1]).flat_map(|y| (0..size[0]).map(move |x| (x, y))) {
+            let at = ((y / factor) * width + x / factor) * channels;
+            let color = match channels {
+                _ if is_crossed => crossed::color([x, y], size),
+                1 => Rgb([shade(image[at]); 3]),
+                _ => Rgb([image[at], image[at + 1], image[at + 2]].map(shade)),
+            };
+            sheet.put_pixel((left + x) as u32, (top + y) as u32, color);
         }
     }
     Ok(sheet)
@@ -72,11 +80,29 @@ fn refuse<T>(reason: String) -> Result<T> {
     Err(Error::Usage(format!("picture sheet: {reason}")))
 }
 
+/// A row of a picture sheet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    /// At its left; may be empty.
+    pub caption: String,
+    /// Its images, `[n, height, width, channels]`; long rows are broken.
+    pub levels: Vec<u8>,
+    /// Which of these, by number from 0, are no images, for they have values that are not finite: a cross stands for each.
+    pub not_finite: Vec<usize>,
+}
+
+impl Row {
+    /// A row of images.
+    pub fn new(caption: impl Into<String>, levels: Vec<u8>) -> Self {
+        Self { caption: caption.into(), levels, not_finite: Vec::new() }
+    }
+}
+
 /// A picture sheet of rows with captions at their left.
 #[derive(Clone, Debug)]
 pub struct Sheet {
-    /// Each row's caption, which may be empty, and images, `[n, height, width, channels]`; long rows are broken.
-    pub rows: Vec<(String, Vec<u8>)>,
+    /// The rows, from above.
+    pub rows: Vec<Row>,
     /// `[height, width, channels]` of an image; 1 or 3 channels.
     pub shape: [usize; 3],
     /// The number of grey levels, 2 to 256.
@@ -97,10 +123,10 @@ impl Sheet {
     /// The sheet, and how many pixels from its left side the images begin.
     pub(super) fn lay_out(&self) -> Result<(RgbImage, u32)> {
         let style = text(CAPTION_SIZE)?.pos(Pos::new(HPos::Right, VPos::Center));
-        let longest = width_of(self.rows.iter().map(|(caption, _)| caption), &style)?;
+        let longest = width_of(self.rows.iter().map(|row| &row.caption), &style)?;
         let caption_width = if longest > 0 { longest + 2 * MARGIN } else { 0 };
-        let grid = |(_, images): &(String, Vec<u8>)| sheet(images, self.shape, self.bins, self.columns);
-        let grids = self.rows.iter().map(grid).collect::<Result<Vec<_>>>()?;
+        let of_row = |row: &Row| grid(&row.levels, self.shape, (self.bins, self.columns), &row.not_finite);
+        let grids = self.rows.iter().map(of_row).collect::<Result<Vec<_>>>()?;
         let Some(width) = grids.iter().map(RgbImage::width).max() else {
             return refuse("there is no row".into());
         };
@@ -109,7 +135,7 @@ impl Sheet {
         let mut sheet = RgbImage::from_pixel(caption_width + width, height, WHITE);
         let mut top = 0;
         let mut captions = Vec::new();
-        for (grid, (caption, _)) in grids.iter().zip(&self.rows) {
+        for (grid, Row { caption, .. }) in grids.iter().zip(&self.rows) {
             imageops::replace(&mut sheet, grid, caption_width.into(), top.into());
             captions.push((caption, (longest + MARGIN, top + grid.height() / 2)));
             top += grid.height() - gap;
@@ -129,12 +155,34 @@ impl Sheet {
         self.shape[1] * enlargement(self.shape, SIDE) + GAP
     }
 
-    /// Draws the sheet and writes it as PNG.
+    /// The same sheet with what is shown of its images.
     ///
     /// # Errors
-    /// As [`Sheet::draw`]; [`Error::Io`] where the file cannot be written.
-    pub fn save_png(&self, path: impl AsRef<Path>) -> Result<()> {
-        write_png(path.as_ref(), &self.draw()?)
+    /// As [`Shown::of`].
+    pub fn shown(mut self, shown: &Shown) -> Result<Self> {
+        let shape = self.shape;
+        for row in &mut self.rows {
+            (row.levels, self.shape) = shown.of(std::mem::take(&mut row.levels), shape)?;
+        }
+        Ok(self)
+    }
+
+    /// The numbers of the images that are none, counted from 0 through all rows, and of how many images they are.
+    pub fn not_finite(&self) -> (Vec<usize>, usize) {
+        let (mut numbers, mut count) = (Vec::new(), 0);
+        for row in &self.rows {
+            numbers.extend(row.not_finite.iter().map(|number| count + number));
+            count += row.levels.len() / self.shape.iter().product::<usize>().max(1);
+        }
+        (numbers, count)
+    }
+
+    /// Draws the sheet and writes it as its name's ending says: PNG, JPEG or WebP; without an ending PNG.
+    ///
+    /// # Errors
+    /// As [`Sheet::draw`]; [`Error::Usage`] for another ending; [`Error::Io`] where the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        write_picture(path.as_ref(), &self.draw()?)
     }
 }
 
@@ -182,10 +230,10 @@ mod tests {
 
     #[test]
     fn captions_widen_the_sheet_and_are_drawn() {
-        let row = |caption: &str| (caption.to_string(), vec![255; 2]);
+        let row = |caption: &str| Row::new(caption, vec![255; 2]);
         let mut rows = Sheet { rows: vec![row(""), row("")], shape: [1, 1, 1], bins: 256, columns: 2 };
         assert_eq!(rows.draw().unwrap().dimensions(), (134, 134));
-        rows.rows[1].0 = "T = 0.7".into();
+        rows.rows[1].caption = "T = 0.7".into();
         let picture = rows.draw().unwrap();
         assert!(picture.width() > 160);
         let dark = |rows: std::ops::Range<u32>| {
@@ -196,11 +244,32 @@ mod tests {
     }
 
     #[test]
-    fn a_sheet_is_written_as_png() {
+    fn what_is_no_image_is_crossed_out_and_counted_through_all_rows() {
+        let row = |not_finite: Vec<usize>| Row { not_finite, ..Row::new("", vec![0; 3]) };
+        let sheet = Sheet { rows: vec![row(vec![2]), row(vec![0, 1])], shape: [1, 1, 1], bins: 256, columns: 3 };
+        assert_eq!(sheet.not_finite(), (vec![2, 3, 4], 6));
+        let picture = sheet.draw().unwrap();
+        for cell in 0..6 {
+            let (left, top) = (2 + cell % 3 * 66, 2 + cell / 3 * 66);
+            let black = (0..64).all(|x| picture.get_pixel(left + x, top + 20) == &Rgb([0; 3]));
+            assert_eq!(black, ![2, 3, 4].contains(&cell), "{cell}");
+        }
+    }
+
+    #[test]
+    fn a_sheet_of_five_channels_is_shown_by_those_that_are_chosen() {
+        let sheet = Sheet { rows: vec![Row::new("", vec![1, 2, 3, 4, 5])], shape: [1, 1, 5], bins: 256, columns: 1 };
+        assert!(sheet.draw().is_err());
+        let shown = Shown::choose(Some(&"4,0,1".parse().unwrap()), 5).unwrap();
+        assert_eq!(sheet.shown(&shown).unwrap().draw().unwrap().get_pixel(9, 9), &Rgb([5, 1, 2]));
+    }
+
+    #[test]
+    fn a_sheet_is_written_as_its_name_says() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sheet.png");
-        let sheet = Sheet { rows: vec![(String::new(), vec![9])], shape: [1, 1, 1], bins: 256, columns: 1 };
-        sheet.save_png(&path).unwrap();
+        let sheet = Sheet { rows: vec![Row::new("", vec![9])], shape: [1, 1, 1], bins: 256, columns: 1 };
+        sheet.save(&path).unwrap();
         assert_eq!(image::open(&path).unwrap().to_rgb8().get_pixel(2, 2), &Rgb([9; 3]));
     }
 }

@@ -37,9 +37,8 @@ pub struct Evaluation {
     /// Mean over images. Not finite if any image's is: none is dropped.
     #[serde(deserialize_with = "super::metrics::null_as_nan")]
     pub bits_per_dim: f64,
-    /// Standard error of that mean over images.
-    #[serde(deserialize_with = "super::metrics::null_as_nan")]
-    pub standard_error: f64,
+    /// Standard error of that mean over images; none of a single image.
+    pub standard_error: Option<f64>,
     /// Images scored.
     pub images: usize,
     /// Noise draws averaged for each image.
@@ -62,6 +61,20 @@ pub struct Evaluation {
     pub taken: Option<String>,
     /// Which images.
     pub data: DataName,
+}
+
+impl Evaluation {
+    /// `2.307 ± 0.021`, with the standard error over images; `8.079 ± n/a` where there is none.
+    pub fn with_error(&self) -> String {
+        let error = self.standard_error.map_or_else(|| "n/a".to_owned(), |error| format!("{error:.3}"));
+        format!("{:.3} ± {error}", self.bits_per_dim)
+    }
+
+    /// `360 images`, or how they were taken.
+    pub fn images_in_words(&self) -> String {
+        let all = || if self.images == 1 { "1 image".to_owned() } else { format!("{} images", self.images) };
+        self.taken.clone().unwrap_or_else(all)
+    }
 }
 
 fn one() -> u64 {
@@ -267,14 +280,14 @@ pub fn evaluate_as<E: Element, D: Device<E>>(
     }
     let n = bits.len() as f64;
     let mean = bits.iter().sum::<f64>() / n;
-    let variance = bits.iter().map(|b| (b - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    let variance = bits.iter().map(|b| (b - mean).powi(2)).sum::<f64>() / (n - 1.0);
     // The labels of other data, which were not asked for, mean nothing to the classifier.
     let labelled = images.label(0).is_some() && expect_labels(flow, images, "image").is_ok();
     let classification =
         if flow.classifier().is_some() && labelled { Some(classify(flow, device, images)?) } else { None };
     Ok(Evaluation {
         bits_per_dim: mean,
-        standard_error: (variance / n).sqrt(),
+        standard_error: (bits.len() > 1).then(|| (variance / n).sqrt()),
         images: images.len(),
         draws,
         importance,

@@ -21,14 +21,14 @@ mod trainer;
 
 pub use checkpoint::Checkpoint;
 pub use curves::{XAxis, run_series, series_of_runs};
-pub(crate) use evaluate::{expect_images, expect_labels};
 pub use evaluate::{Classification, DataName, Evaluation, Labels, Noise, evaluate, evaluate_as, score};
+pub(crate) use evaluate::{expect_images, expect_labels};
 pub use glow_log::glow_log_series;
 pub use identity::DataIdentity;
 pub use inspect::{Inspection, Probes, inspect};
 pub use metrics::{HealthRecord, Metrics, Record, StepRecord, ValidationRecord, read_metrics};
 pub use optimizer::OptimizerState;
-pub use ranking::{Comparison, Ranked, auroc, rank, write_ranking};
+pub use ranking::{Area, Comparison, Ranked, auroc, rank, write_ranking};
 pub use resident::peak_mib;
 pub use run::{RunFolder, TEMPERATURES, draw_samples, sample_labels};
 pub use source::{open_data, open_data_as};

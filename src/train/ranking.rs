@@ -84,6 +84,48 @@ pub fn auroc(negatives: &[f64], positives: &[f64]) -> Option<f64> {
     Some(halves as f64 / (2.0 * negatives.len() as f64 * positives.len() as f64))
 }
 
+/// An area under a curve, with its error.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Area {
+    /// See [`auroc`].
+    pub auroc: f64,
+    /// Its standard error over images of both sets (E. DeLong, D. DeLong and D. Clarke-Pearson, "Comparing the areas under two
+    /// or more correlated receiver operating characteristic curves", 1988, Biometrics 44). Null where a set has one image.
+    pub standard_error: Option<f64>,
+}
+
+impl Area {
+    /// Of these scores. `None` as for [`auroc`].
+    pub fn of(negatives: &[f64], positives: &[f64]) -> Option<Self> {
+        let auroc = auroc(negatives, positives)?;
+        // Each score's share of the other set that is on its right side, ties counting half; their mean is the area.
+        let shares = |of: &[f64], others: &[f64]| -> Vec<f64> {
+            let mut sorted = others.to_vec();
+            sorted.sort_by(f64::total_cmp);
+            let share = |score: &f64| {
+                let below = sorted.partition_point(|other| other < score);
+                let not_above = sorted.partition_point(|other| other <= score);
+                (below + not_above) as f64 / (2.0 * others.len() as f64)
+            };
+            of.iter().map(share).collect()
+        };
+        let variance_of_mean = |shares: &[f64]| {
+            let n = shares.len() as f64;
+            let mean = shares.iter().sum::<f64>() / n;
+            shares.iter().map(|share| (share - mean).powi(2)).sum::<f64>() / (n - 1.0) / n
+        };
+        let has_error = negatives.len() > 1 && positives.len() > 1;
+        let variance =
+            || variance_of_mean(&shares(positives, negatives)) + variance_of_mean(&shares(negatives, positives));
+        Some(Self { auroc, standard_error: has_error.then(|| variance().sqrt()) })
+    }
+
+    fn words(self) -> String {
+        let error = self.standard_error.map_or_else(|| "n/a".to_owned(), |error| format!("{error:.4}"));
+        format!("AUROC {:.4} ± {error}", self.auroc)
+    }
+}
+
 /// Two sets of images under one flow: does it take more bits for those of the other set?
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
@@ -91,14 +133,17 @@ pub struct Comparison {
     pub data: String,
     /// Images of it.
     pub images: usize,
+    /// Images of the set that it is compared with.
+    pub beside: usize,
     /// Their mean.
     pub bits_per_dim: f64,
-    /// That bits/dim tell the other set's images from these; see [`auroc`]. Null where a score is not a number.
-    pub auroc: Option<f64>,
+    /// That bits/dim tell the other set's images from these. Null where a score is not a number.
+    pub auroc: Option<Area>,
     /// The same of the distance of bits/dim from the mean of these, in either direction: a flow can give images of another
     /// kind fewer bits than its own (E. Nalisnick et al., "Detecting out-of-distribution inputs to deep generative models
-    /// using typicality", 2019, arXiv:1906.02994, for single images).
-    pub distance_auroc: Option<f64>,
+    /// using typicality", 2019, arXiv:1906.02994, for single images). The distance of one of these is from the mean of the
+    /// others, for it would else have a part in what it is measured by. Null where a score is not finite, or these are one.
+    pub distance_auroc: Option<Area>,
 }
 
 impl Comparison {
@@ -113,29 +158,47 @@ impl Comparison {
         let bits = |nats: &[f64]| nats.iter().map(|&nats| bits_per_dim(nats)).collect::<Vec<f64>>();
         let (these, theirs) = (bits(these), bits(theirs));
         let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len() as f64;
-        let typical = mean(&these);
-        let distances = |of: &[f64]| of.iter().map(|bits| (bits - typical).abs()).collect::<Vec<f64>>();
+        let (typical, n) = (mean(&these), these.len() as f64);
+        let distances =
+            |of: &[f64], factor: f64| of.iter().map(|bits| (bits - typical).abs() * factor).collect::<Vec<f64>>();
+        // x less the mean of the n − 1 others is n/(n − 1) times x less the mean of all.
+        let from_others = |of: &[f64]| distances(of, n / (n - 1.0));
         Ok(Self {
             data: data.into(),
             images: theirs.len(),
+            beside: these.len(),
             bits_per_dim: mean(&theirs),
-            auroc: auroc(&these, &theirs),
-            distance_auroc: auroc(&distances(&these), &distances(&theirs)),
+            auroc: Area::of(&these, &theirs),
+            distance_auroc: (these.len() > 1)
+                .then(|| Area::of(&from_others(&these), &distances(&theirs, 1.0)))
+                .flatten(),
         })
     }
 
     /// What it says, beside a set called `name`.
     pub fn sentence(&self, name: &str) -> String {
-        let Self { data, images, bits_per_dim, auroc, distance_auroc } = self;
-        let area = match (auroc, distance_auroc) {
-            (Some(area), Some(distance)) => format!(
-                "AUROC {area:.4}: of an image of each, that of {data} takes more bits/dim than that of {name} in {:.1} % \
-                 of pairs. By distance from the mean of {name}, either way: AUROC {distance:.4}",
-                100.0 * area
+        let Self { data, images, beside, bits_per_dim, auroc, distance_auroc } = self;
+        let count = |n: usize| if n == 1 { "1 image".to_owned() } else { format!("{n} images") };
+        let by_bits = match auroc {
+            Some(area) => format!(
+                "{} (s.e. over images): of an image of each, that of {data} takes more bits/dim than that of {name} in \
+                 {:.1} % of pairs",
+                area.words(),
+                100.0 * area.auroc
             ),
-            _ => "no AUROC, since scores are not numbers".into(),
+            None => "no AUROC, since a score is not a number".into(),
         };
-        format!("{data}: {images} images, mean {bits_per_dim:.4} bits/dim; {area}")
+        let by_distance = match distance_auroc {
+            Some(area) => format!("By distance from the mean of {name}, either way: {}", area.words()),
+            None => format!(
+                "By distance from the mean of {name} there is none: a score is not finite, or there is one image"
+            ),
+        };
+        format!(
+            "{data}: {}, beside {} of {name}; mean {bits_per_dim:.4} bits/dim; {by_bits}. {by_distance}",
+            count(*images),
+            count(*beside)
+        )
     }
 }
 
@@ -168,10 +231,21 @@ mod tests {
     #[test]
     fn images_that_take_fewer_bits_are_told_apart_by_their_distance() {
         let comparison = Comparison::new("plain", &[-3.0, -4.0, -5.0], &[-1.0, -0.5], |nats| -nats).unwrap();
-        assert_eq!((comparison.auroc, comparison.distance_auroc), (Some(0.0), Some(1.0)));
-        assert!(comparison.sentence("rich").contains("By distance from the mean of rich, either way: AUROC 1.0000"));
+        let areas = |c: &Comparison| (c.auroc.map(|area| area.auroc), c.distance_auroc.map(|area| area.auroc));
+        assert_eq!(areas(&comparison), (Some(0.0), Some(1.0)));
+        assert_eq!((comparison.images, comparison.beside), (2, 3));
+        assert!(
+            comparison
+                .sentence("rich")
+                .contains("By distance from the mean of rich, either way: AUROC 1.0000 ± 0.0000")
+        );
+        // Their own images lie as far from the mean of the others as theirs do: the mean of all would say nearer.
+        let alike = Comparison::new("alike", &[-3.0, -5.0], &[-2.0, -6.0], |nats| -nats).unwrap();
+        assert_eq!(areas(&alike).1, Some(0.5));
         let lost = Comparison::new("lost", &[-3.0], &[f64::NEG_INFINITY], |nats| -nats).unwrap();
-        assert_eq!((lost.auroc, lost.distance_auroc), (Some(1.0), Some(1.0)));
+        assert_eq!(areas(&lost), (Some(1.0), None));
+        let words = lost.sentence("rich");
+        assert!(words.contains("AUROC 1.0000 ± n/a") && words.contains("1 image, beside 1 image of rich"), "{words}");
     }
 
     #[test]
@@ -199,6 +273,26 @@ mod tests {
             let scores = |of: &[i32]| of.iter().map(|&score| score.into()).collect::<Vec<f64>>();
             let area = auroc(&scores(&negatives), &scores(&positives)).unwrap();
             prop_assert!((area - pairs / (negatives.len() * positives.len()) as f64).abs() < 1e-12);
+        }
+
+        /// DeLong's variance against its definition, pair by pair.
+        #[test]
+        fn the_error_of_an_area_is_that_of_its_pairs(
+            negatives in prop::collection::vec(0..9i32, 2..12),
+            positives in prop::collection::vec(0..9i32, 2..12),
+        ) {
+            let psi = |p: i32, n: i32| if p > n { 1.0 } else if p == n { 0.5 } else { 0.0 };
+            let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len() as f64;
+            let variance = |of: &[f64]| {
+                let m = mean(of);
+                of.iter().map(|x| (x - m) * (x - m)).sum::<f64>() / (of.len() as f64 - 1.0)
+            };
+            let v10: Vec<f64> = positives.iter().map(|&p| mean(&negatives.iter().map(|&n| psi(p, n)).collect::<Vec<_>>())).collect();
+            let v01: Vec<f64> = negatives.iter().map(|&n| mean(&positives.iter().map(|&p| psi(p, n)).collect::<Vec<_>>())).collect();
+            let right = (variance(&v10) / v10.len() as f64 + variance(&v01) / v01.len() as f64).sqrt();
+            let scores = |of: &[i32]| of.iter().map(|&score| score.into()).collect::<Vec<f64>>();
+            let area = Area::of(&scores(&negatives), &scores(&positives)).unwrap();
+            prop_assert!((area.standard_error.unwrap() - right).abs() < 1e-12);
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use super::run_series;
 use crate::backend::{Device, Element};
-use crate::flow::{Flow, FlowFile};
+use crate::flow::{Flow, FlowFile, Quantized};
 use crate::noise::{NoiseKey, Purpose};
-use crate::plot::{Figure, Sheet};
+use crate::plot::{Figure, Row, Sheet};
 use crate::{Error, Result, files};
 use rand::Rng;
 use std::fs::{self, File, TryLockError};
@@ -215,8 +215,9 @@ pub fn draw_samples<E: Element, D: Device<E>>(
 ) -> Result<Sheet> {
     let labels = sample_labels(flow, columns, class, seed)?;
     let row = |&temperature: &f64| {
-        let levels = flow.sample(device, 0..columns as u64, temperature, labels.as_deref(), seed)?;
-        Ok((format!("temperature {temperature}"), levels))
+        let Quantized { levels, not_finite } =
+            flow.sample(device, 0..columns as u64, temperature, labels.as_deref(), seed)?;
+        Ok(Row { caption: format!("temperature {temperature}"), levels, not_finite })
     };
     let shape = flow.image_shape();
     Ok(Sheet {

@@ -60,7 +60,7 @@ pub fn open_data_as(file: &FlowFile, name: Option<&str>, skip_unreadable: bool) 
 /// Says of an error about the recipe's own data that they are the recipe's, where a relative place of theirs is not there:
 /// it was meant from another folder.
 fn of_the_recipe(file: &FlowFile, source: &str, error: Error) -> Error {
-    let is_missing = matches!(&error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
+    let is_missing = matches!(&error, Error::Io { reason, .. } if reason.kind() == std::io::ErrorKind::NotFound);
     if !is_missing || !source.split_once(':').is_some_and(|(_, place)| Path::new(place).is_relative()) {
         return error;
     }

@@ -14,7 +14,7 @@ use super::{
 use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Initializer, ParameterGradients, Parameters};
 use crate::bijector::Effort;
-use crate::data::{Copies, DataSet, Images, Portion};
+use crate::data::{Copies, DataSet, Images, Portion, differing_words};
 use crate::flow::spec::{Length, Memory, Recipe};
 use crate::flow::{
     Batch, Dequantize, Flow, FlowFile, GradientOutcome, LayerHealth, Model, Registry, default_drift_bound, dequantize,
@@ -126,6 +126,10 @@ pub struct Outcome {
     pub stored_steps: u64,
     /// Updates left out because the gradient was not finite.
     pub skipped_updates: u64,
+    /// Samples on the sheet that was drawn at the end.
+    pub samples: usize,
+    /// Those of them, by number from 0 through all rows, that are no images: they have values that are not finite.
+    pub samples_not_finite: Vec<usize>,
     /// The run's folder.
     pub folder: String,
 }
@@ -153,6 +157,7 @@ pub struct Trainer<'a, E: Element, D: Device<E>> {
     seconds: f64,
     /// Raised by whoever wants the run to stop.
     stop: Option<&'a AtomicBool>,
+    remark: Option<String>,
 }
 
 impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
@@ -244,11 +249,15 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             best,
             seconds,
             stop: None,
+            remark: None,
         };
         match (resumed, start) {
             (Some((checkpoint, _, tensors)), _) => trainer.restore(&checkpoint, tensors)?,
             (None, Start::From(path)) => {
                 let model = Model::load(path, &trainer.device, registry, false)?;
+                if trainer.flow.classes().is_some() {
+                    trainer.remark = differing_words(&trainer.data.classes, &model.metadata.classes);
+                }
                 trainer.flow.fill(&trainer.device, path, model.flow.tensors(&trainer.device)?)?;
                 trainer.flow.prepare(&trainer.device)?;
             }
@@ -267,6 +276,11 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
     pub fn stoppable(mut self, stop: &'a AtomicBool) -> Self {
         self.stop = Some(stop);
         self
+    }
+
+    /// What a person should hear of before the run begins: that the model it starts from has other classes.
+    pub fn remark(&self) -> Option<&str> {
+        self.remark.as_deref()
     }
 
     /// The flow as it is, with the optimizer's weights.
@@ -599,10 +613,13 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         let seed = self.recipe().seed;
         let folder = self.folder.path().display().to_string();
         // Images that are neither grey nor of colours cannot be shown.
-        if matches!(self.flow.image_shape().channels, 1 | 3) {
+        let (samples_not_finite, samples) = if matches!(self.flow.image_shape().channels, 1 | 3) {
             let sheet = self.with_average(|flow, device| super::run::sample_sheet(flow, device, seed))?;
-            sheet.save_png(self.folder.file("samples").join("samples.png"))?;
-        }
+            sheet.save(self.folder.file("samples").join("samples.png"))?;
+            sheet.not_finite()
+        } else {
+            (Vec::new(), 0)
+        };
         // Last: a run with this record is done.
         let record = ValidationRecord { step: self.step, epoch: self.epoch(), evaluation: test.clone() };
         metrics.append(&Record::Test(record))?;
@@ -617,6 +634,8 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             largest_drift: tally.largest_drift,
             stored_steps: tally.stored,
             skipped_updates: tally.skipped,
+            samples,
+            samples_not_finite,
             folder,
         })
     }

@@ -107,7 +107,7 @@ impl<E: Element, D: Device<E>> Learner<E, D> {
         for (name, z) in &latents.latents {
             answers.push((format!("the latent {name}"), z.to_host()?.into_iter().map(E::as_f64).collect()));
         }
-        let decoded = flowstone::flow::quantize(&self.flow.decode(latents, labels)?, 32)?;
+        let decoded = flowstone::flow::quantize(&self.flow.decode(latents, labels)?, 32)?.levels;
         assert_eq!(decoded, self.levels, "encoded images come back");
         let drawn = self.flow.draw_latents(device, 3..9, 0.8, 5)?;
         let sample = self.flow.decode(drawn, labels)?;

@@ -39,7 +39,10 @@ fn levels_are_read_as_they_are_meant_or_asked_for() {
     flow(&at("eight.ron"), 4, ", levels: 256");
     let output = flowstone(&["train", "eight.ron", "--data", "npy:dark.npy", "--out", "eight"], folder.path());
     let told = text(&output.stderr);
-    assert!(output.status.success() && told.contains("every pixel of every training image of dark is level 0 of 16"), "{told}");
+    assert!(
+        output.status.success() && told.contains("every pixel of every training image of dark is level 0 of 16"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -71,7 +74,19 @@ fn a_label_out_of_range_is_found_before_the_first_step() {
     sets(&train, &[0, 1, 3, 2]);
     let stderr = is_refused(&["train", "f.ron", "--data", "npz:l.npz", "--out", "run"], folder.path());
     let place = Path::new("l.npz").join("y_test.npy");
-    assert!(stderr.contains(&format!("test image 2 has label 3 ({} at [2])", place.display())) && !stderr.contains("step"), "{stderr}");
+    assert!(
+        stderr.contains(&format!("test image 2 has label 3 ({} at [2])", place.display())) && !stderr.contains("step"),
+        "{stderr}"
+    );
+    sets(&train, &[0, 1, 2, 2]);
+    succeeds(&["train", "f.ron", "--data", "npz:l.npz", "--out", "right"], folder.path());
+    sets(&train, &[0, 1, 2, 3]);
+    for command in ["eval", "score", "encode", "inspect"] {
+        let stderr = is_refused(&[command, "right", "--data", "npz:l.npz"], folder.path());
+        assert!(stderr.contains("has label 3") && stderr.contains("y_test.npy at [3]"), "{command}: {stderr}");
+    }
+    let unlabelled = succeeds(&["eval", "right", "--data", "npz:l.npz", "--no-labels"], folder.path());
+    assert!(unlabelled.contains("mean over classes"), "{unlabelled}");
     let from_1: Vec<u8> = (0..40).map(|i| i % 3 + 1).collect();
     sets(&from_1, &[1, 2, 3, 1]);
     let stderr = is_refused(&["train", "f.ron", "--data", "npz:l.npz", "--out", "run"], folder.path());

@@ -42,7 +42,7 @@ fn the_right_class_is_likelier_than_another_and_none_is_the_mean_over_all() {
 }
 
 /// Twenty pictures of two classes, and a class-conditional flow for them.
-fn pets(at: &Path) {
+pub fn pets(at: &Path) {
     for (class, red) in [("cat", 30), ("dog", 220)] {
         fs::create_dir_all(at.join("pets").join(class)).unwrap();
         for i in 0..10u8 {

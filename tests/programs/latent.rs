@@ -7,6 +7,7 @@ use flowstone::latent::{
     Attribute, Classes, Content, Direction, Interpolation, LatentFile, Pictures, Points, Reconstruction, Request,
     classes_of, decode, decode_rows, encode, strip,
 };
+use flowstone::plot::Row;
 use flowstone::train::{RunFolder, Start, Trainer};
 use flowstone::{Element, Error};
 use std::path::Path;
@@ -146,19 +147,19 @@ fn reconstructions_lines_and_directions_begin_and_end_at_pictures() {
     let outcome = Reconstruction::of(flow, &device, &test_digits(12), labels.as_deref(), 5).unwrap();
     assert_eq!((outcome.images, outcome.exact, outcome.changed_levels), (12, 12, 0));
     assert!(outcome.largest_error < 0.01 && outcome.sentence().contains("all 12 pictures came back exactly"));
-    assert_eq!(outcome.sheet.sheet.rows[0].1, test_digits(5).levels().unwrap().to_vec());
+    assert_eq!(outcome.sheet.sheet.rows[0].levels, test_digits(5).levels().unwrap().to_vec());
 
     let picture = |i: usize| images.image(i).unwrap().to_vec();
     let chosen = |numbers: &[usize]| Pictures::of(images, numbers, &digits.classes);
     let strip = Interpolation::new(flow, &device, &chosen(&[3, 7]).unwrap()).unwrap().sheet(4).unwrap();
-    let levels = &strip.sheet.rows[0].1;
+    let levels = &strip.sheet.rows[0].levels;
     assert_eq!((&levels[..64], &levels[192..]), (&picture(3)[..], &picture(7)[..]));
     assert_eq!(strip.title, "from no. 3, class 5 to no. 7, class 9");
     assert_eq!(strip.headings, ["0.00", "0.33", "0.67", "1.00"]);
     let grid = Interpolation::new(flow, &device, &chosen(&[0, 1, 2, 3]).unwrap()).unwrap();
-    let levels = &grid.sheet(3).unwrap().sheet.rows[0].1;
+    let levels = &grid.sheet(3).unwrap().sheet.rows[0].levels;
     assert_eq!([0, 2, 6, 8].map(|i| levels[64 * i..64 * (i + 1)].to_vec()), [0, 1, 2, 3].map(picture));
-    assert_eq!(grid.frames(2).unwrap().len(), 64 * 8);
+    assert_eq!(grid.frames(2).unwrap().levels.len(), 64 * 8);
     assert!(Interpolation::new(flow, &device, &chosen(&[0, 1, 2]).unwrap()).unwrap().sheet(3).is_err());
     assert!(chosen(&[0, 360]).unwrap_err().to_string().contains("no image 360"));
 
@@ -171,7 +172,7 @@ fn reconstructions_lines_and_directions_begin_and_end_at_pictures() {
     let sheet = there.sheet(flow, &device, &chosen(&[2, 5]).unwrap(), (1.0, 3)).unwrap();
     assert_eq!(sheet.headings, ["−1.00", "0", "+1.00"]);
     for (row, number) in sheet.sheet.rows.iter().zip([2, 5]) {
-        assert_eq!(row.1[64..128], picture(number)[..], "the picture itself is in the middle");
+        assert_eq!(row.levels[64..128], picture(number)[..], "the picture itself is in the middle");
     }
 }
 
@@ -191,11 +192,11 @@ fn rows_of_samples_differ_in_what_they_say_and_in_nothing_else() {
         seed: 5,
     };
     let drawn = |request: &Request| decode_rows(flow, &device, &request.rows(flow).unwrap()).unwrap();
-    assert_eq!(drawn(&base), [(String::new(), flow.sample(&device, 0..4, 0.8, Some(&[2; 4]), 5).unwrap())]);
+    assert_eq!(drawn(&base), [Row::new("", flow.sample(&device, 0..4, 0.8, Some(&[2; 4]), 5).unwrap().levels)]);
 
     let classes = drawn(&Request { classes: Classes::All, ..base.clone() });
-    assert_eq!((classes.len(), classes[0].0.as_str(), classes[3].0.as_str()), (10, "nought", "class 3"));
-    assert_eq!(classes[2].1, drawn(&base)[0].1);
+    assert_eq!((classes.len(), classes[0].caption.as_str(), classes[3].caption.as_str()), (10, "nought", "class 3"));
+    assert_eq!(classes[2].levels, drawn(&base)[0].levels);
 
     let temperatures = vec!["0.5".parse().unwrap(), "0.8,top=0".parse().unwrap()];
     let rows = Request { temperatures, ..base.clone() }.rows(flow).unwrap();
@@ -252,10 +253,10 @@ fn one_latent_of_a_real_picture_is_drawn_anew_and_the_others_stay() {
     }
     let decoded = decode_rows(flow, &device, &rows).unwrap();
     assert!(
-        (0..4).all(|i| decoded[i].1[..64] == pictures.images.image(i / 2).unwrap()[..]),
+        (0..4).all(|i| decoded[i].levels[..64] == pictures.images.image(i / 2).unwrap()[..]),
         "the first column is the picture"
     );
-    assert!(decoded.iter().all(|(_, levels)| levels[..64] != levels[64..128]));
+    assert!(decoded.iter().all(|row| row.levels[..64] != row.levels[64..128]));
 
     let refused = |request: Request| request.rows_of_pictures(flow, &device, &pictures, labels.as_deref()).is_err();
     assert!(refused(Request { resampled: Vec::new(), ..request.clone() }));

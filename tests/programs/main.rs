@@ -13,6 +13,7 @@ mod data;
 mod fetch;
 mod folders;
 mod latent;
+mod outputs;
 mod parts;
 mod pictures;
 mod resume;

@@ -83,7 +83,8 @@ fn written(picture: &image::DynamicImage) -> Vec<u8> {
 #[test]
 fn pictures_of_other_kinds_become_eight_bits_of_grey_or_colour() {
     let animation = tempfile::NamedTempFile::new().unwrap();
-    flowstone::plot::save_animation(animation.path(), &[200; 16].map(|l: u8| l), [4, 4, 1], 256, 4).unwrap();
+    let frames = flowstone::plot::Row::new("", vec![200; 16]);
+    flowstone::plot::save_animation(animation.path(), &frames, [4, 4, 1], 256, 4).unwrap();
     let sixteen = image::ImageBuffer::from_pixel(4, 4, image::Rgb([200u16 * 257, 0, 0]));
     let grey_alpha = image::GrayAlphaImage::from_pixel(4, 4, image::LumaA([200, 0]));
     for (what, bytes, expected) in [

@@ -65,7 +65,7 @@ pub(super) fn results_csv(plan: &Plan, results: &Results) -> String {
             run.steps.to_string(),
             run.epochs.to_string(),
             test.map_or_else(String::new, |test| test.bits_per_dim.to_string()),
-            test.map_or_else(String::new, |test| test.standard_error.to_string()),
+            test.and_then(|test| test.standard_error).map_or_else(String::new, |error| error.to_string()),
             test.map_or_else(String::new, |test| test.images.to_string()),
             test.map_or_else(String::new, |test| test.non_finite.to_string()),
             variant.parameters.to_string(),

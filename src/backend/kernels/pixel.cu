@@ -39,8 +39,13 @@ KERNEL dequantize(const unsigned char *levels, const unsigned long long *numbers
     }
 }
 
-KERNEL quantize(const REAL *x, double bins, unsigned char *levels, Index n) {
+// `lost` is zero before. Threads that find an image lost write the same, in whatever order.
+KERNEL quantize(const REAL *x, double bins, unsigned char *levels, unsigned char *lost, Index dims, Index n) {
     EACH(i, n) {
+        // Neither is what is not a number or infinite.
+        if (!(x[i] - x[i] == 0)) {
+            lost[i / dims] = 1;
+        }
         double level = floor(((double)x[i] + 0.5) * bins);
         // In this order, for what is not a number to become 0.
         level = level > 0 ? level : 0;

@@ -12,8 +12,9 @@ pub trait PixelKernel<E: Element>: Storage<E> {
     /// `(level + u)/bins − 1/2` for the images numbered `numbers`, whose grey levels are `levels` `[numbers.len(), ..]`: u
     /// is the image's uniform noise under `key`, or 1/2 without one. Computed in f64.
     fn dequantize(&self, levels: &[u8], numbers: &[u64], bins: u32, key: Option<NoiseKey>) -> Result<Buffer<E, Self>>;
-    /// `⌊(x + 1/2) · bins⌋`, within `0 … bins − 1`; 0 for what is not a number. Computed in f64.
-    fn quantize(&self, x: &Buffer<E, Self>, bins: u32) -> Result<Vec<u8>>;
+    /// `⌊(x + 1/2) · bins⌋`, within `0 … bins − 1`, of images of `dims` elements; 0 for what is not a number. Computed in f64.
+    /// For each image also whether it has an element that is not a number, or infinite.
+    fn quantize(&self, x: &Buffer<E, Self>, dims: usize, bins: u32) -> Result<(Vec<u8>, Vec<bool>)>;
     /// `factor` times the standard normal numbers of the images numbered `numbers`, `dims` of each, under `key`.
     fn normals(&self, numbers: &[u64], dims: usize, factor: f64, key: NoiseKey) -> Result<Buffer<E, Self>>;
 }
@@ -34,9 +35,11 @@ impl<E: Element> PixelKernel<E> for Cpu {
         Ok(x)
     }
 
-    fn quantize(&self, x: &Buffer<E, Self>, bins: u32) -> Result<Vec<u8>> {
+    fn quantize(&self, x: &Buffer<E, Self>, dims: usize, bins: u32) -> Result<(Vec<u8>, Vec<bool>)> {
         let bins = f64::from(bins);
-        Ok(x.iter().map(|x| ((x.as_f64() + 0.5) * bins).floor().clamp(0.0, bins - 1.0) as u8).collect())
+        let level = |x: &E| ((x.as_f64() + 0.5) * bins).floor().clamp(0.0, bins - 1.0) as u8;
+        let is_lost = |image: &[E]| image.iter().any(|x| !x.as_f64().is_finite());
+        Ok((x.iter().map(level).collect(), x.chunks(dims.max(1)).map(is_lost).collect()))
     }
 
     fn normals(&self, numbers: &[u64], dims: usize, factor: f64, key: NoiseKey) -> Result<Buffer<E, Self>> {
@@ -95,14 +98,17 @@ mod cuda {
             Ok(x)
         }
 
-        fn quantize(&self, x: &Buffer<E, Self>, bins: u32) -> Result<Vec<u8>> {
+        fn quantize(&self, x: &Buffer<E, Self>, dims: usize, bins: u32) -> Result<(Vec<u8>, Vec<bool>)> {
             let (card, n) = (x.device(), index(x.len())?);
-            if n == 0 {
-                return Ok(Vec::new());
+            if n == 0 || dims == 0 {
+                return Ok(Default::default());
             }
-            let mut levels = card.alloc_zeros::<u8>(x.len()).map_err(|error| failed(error, x.len()))?;
-            launch!(E, &card, quantize, elements(n), (x, f64::from(bins), &mut levels, n))?;
-            card.dtoh_sync_copy(&levels).map_err(|error| failed(error, 0))
+            let zeros = |length: usize| card.alloc_zeros::<u8>(length).map_err(|error| failed(error, length));
+            let (mut levels, mut lost) = (zeros(x.len())?, zeros(x.len().div_ceil(dims))?);
+            let dims = index(dims)?;
+            launch!(E, &card, quantize, elements(n), (x, f64::from(bins), &mut levels, &mut lost, dims, n))?;
+            let down = |bytes| card.dtoh_sync_copy(bytes).map_err(|error| failed(error, 0));
+            Ok((down(&levels)?, down(&lost)?.into_iter().map(|lost| lost != 0).collect()))
         }
 
         fn normals(&self, numbers: &[u64], dims: usize, factor: f64, key: NoiseKey) -> Result<Buffer<E, Self>> {

@@ -104,7 +104,9 @@ pub fn load_npz(path: &Path, opening: &Opening) -> Result<DataSet> {
     let mut notes = Notes::default();
     for (labels, name) in [(&own, train_labels), (&others, test_labels)] {
         if let Some(Labels::OneHot(_)) = labels {
-            notes.remarks.push(format!("{}: one-hot rows, read as the numbers of classes", archive.place(name).display()));
+            notes
+                .remarks
+                .push(format!("{}: one-hot rows, read as the numbers of classes", archive.place(name).display()));
         }
     }
     let ([own, others], names) = labels::by_number([own, others]).map_err(|wrong| wrong.of(path))?;
@@ -274,7 +276,10 @@ pub(super) mod tests {
         assert!(told([0, 119 * 257])[0].ends_with("all are multiples of 257, so nothing is lost"));
         assert!(told([0, 40_000])[0].ends_with("the low byte is dropped"));
         let twelve = &told([0, 4095])[0];
-        assert!(twelve.contains("Only levels 0 to 15 of 255") && twelve.contains("of 12 bits, save (x >> 4)"), "{twelve}");
+        assert!(
+            twelve.contains("Only levels 0 to 15 of 255") && twelve.contains("of 12 bits, save (x >> 4)"),
+            "{twelve}"
+        );
     }
 
     #[test]

@@ -33,13 +33,7 @@ pub(super) type Show<'a> = dyn FnMut(&mut dyn FnMut(&mut dyn Read) -> Result<()>
 /// # Errors
 /// [`Error::BadFile`] for numbers that are no grey levels, with the first one's place; for floating-point numbers, with how
 /// to convert them; and for an array in Fortran's order that is not to be held.
-pub(super) fn levels(
-    path: &Path,
-    header: &Header,
-    show: &mut Show,
-    held: bool,
-    notes: &mut Notes,
-) -> Result<Bytes> {
+pub(super) fn levels(path: &Path, header: &Header, show: &mut Show, held: bool, notes: &mut Notes) -> Result<Bytes> {
     let kind = &header.kind;
     if kind.is_text() {
         return Err(Error::bad_file(path, format!("expected images, found text ({})", kind.text)));

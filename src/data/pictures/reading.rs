@@ -130,7 +130,7 @@ impl Unreadable {
         let line = |error: &Error| {
             let (path, reason) = match error {
                 Error::BadFile { path, reason } => (path.as_path(), reason.clone()),
-                Error::Io { path, source } => (path.as_path(), source.to_string()),
+                Error::Io { path, reason } => (path.as_path(), reason.to_string()),
                 error => (folder, error.to_string()),
             };
             format!("\n  {}: {reason}", path.strip_prefix(folder).unwrap_or(path).display())
