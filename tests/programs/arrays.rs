@@ -78,6 +78,15 @@ fn a_label_out_of_range_is_found_before_the_first_step() {
         stderr.contains(&format!("test image 2 has label 3 ({} at [2])", place.display())) && !stderr.contains("step"),
         "{stderr}"
     );
+    sets(&train, &[0, 1, 2, 2]);
+    succeeds(&["train", "f.ron", "--data", "npz:l.npz", "--out", "right"], folder.path());
+    sets(&train, &[0, 1, 2, 3]);
+    for command in ["eval", "score", "encode", "inspect"] {
+        let stderr = is_refused(&[command, "right", "--data", "npz:l.npz"], folder.path());
+        assert!(stderr.contains("has label 3") && stderr.contains("y_test.npy at [3]"), "{command}: {stderr}");
+    }
+    let unlabelled = succeeds(&["eval", "right", "--data", "npz:l.npz", "--no-labels"], folder.path());
+    assert!(unlabelled.contains("mean over classes"), "{unlabelled}");
     let from_1: Vec<u8> = (0..40).map(|i| i % 3 + 1).collect();
     sets(&from_1, &[1, 2, 3, 1]);
     let stderr = is_refused(&["train", "f.ron", "--data", "npz:l.npz", "--out", "run"], folder.path());
