@@ -111,7 +111,7 @@ impl Header {
         let kind = Kind::parse(&descr).ok_or_else(|| {
             let what = unread(&descr);
             wrong(format!(
-                "it holds values of kind {descr}, {what}; save x.astype(numpy.uint8) of grey levels, x.astype(str) of names"
+                "it holds values of kind {descr}, {what}; save grey levels as numpy.uint8, and names of classes by x.astype(str)"
             ))
         })?;
         let size = size_of(&shape, kind.size as u64)

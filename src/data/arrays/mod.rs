@@ -461,7 +461,7 @@ pub(super) mod tests {
         assert!(labels("|u1", "(2, 2)", &[0, 1, 1, 1]).contains("row 1 of 2 numbers has not one 1"));
         assert!(labels("<U1", "(2, 2)", &[0; 16]).contains("one an image"));
         assert!(labels("|u1", "(2, 0)", &[]).contains("one an image; found |u1 [2, 0]"));
-        assert!(labels("|O", "(2,)", &[0; 16]).contains("x.astype(str) of names"));
+        assert!(labels("|O", "(2,)", &[0; 16]).contains("names of classes by x.astype(str)"));
         assert!(labels("<i2", "(2,)", &[255; 4]).contains("0 to 65535"));
         assert!(labels(">u4", "(2,)", &[0, 1, 0, 0, 0, 0, 0, 0]).contains("0 to 65535"));
         let mut damaged = whole.clone();
