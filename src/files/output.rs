@@ -19,13 +19,13 @@ pub fn expect_output(path: &Path, endings: &[&str]) -> std::result::Result<(), S
         let could = endings.iter().map(|ending| format!(".{ending}")).collect::<Vec<_>>().join(", ");
         return Err(format!("a file whose name ends in .{found} is not written here; name it {could}"));
     }
-    if path.file_name().is_none() {
-        return Err("expected the name of a file".into());
-    }
     match path.metadata() {
         Ok(there) if there.is_dir() => return Err("it is a folder; name a file, such as one in it".into()),
         Ok(there) if !there.is_file() => return Err("it is a device or a pipe; name a file".into()),
         _ => {}
+    }
+    if path.file_name().is_none() {
+        return Err("expected the name of a file".into());
     }
     let folder = folder_of(path);
     let name = folder.display();
@@ -67,6 +67,7 @@ mod tests {
             ("taken.png", "it is a folder"),
             ("missing/new.png", "there is no folder"),
             ("old.png/new.png", "is not a folder"),
+            ("taken.png/..", "it is a folder"),
             ("new.png/..", "name of a file"),
         ] {
             let message = at(name).unwrap_err();

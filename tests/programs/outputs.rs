@@ -262,7 +262,7 @@ fn classes_are_those_of_the_model_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     pets(at);
-    succeeds(&["train", "pets.ron", "--out", "run"], at);
+    succeeds(&["train", "pets.ron", "--out", "mine"], at);
     // `dog` is class 1 of the model, and the only one, class 0, of these.
     for (from, to) in [("dog", "dogs/dog"), ("cat", "others/ape"), ("dog", "others/dog")] {
         fs::create_dir_all(at.join(to)).unwrap();
@@ -272,12 +272,13 @@ fn classes_are_those_of_the_model_by_name() {
     }
     for command in ["eval", "score"] {
         let of = |data: &str, options: &[&str]| -> serde_json::Value {
-            let json = succeeds(&[&[command, "run", "--split", "all", "--json", "--data", data], options].concat(), at);
+            let json =
+                succeeds(&[&[command, "mine", "--split", "all", "--json", "--data", data], options].concat(), at);
             serde_json::from_str::<serde_json::Value>(&json).unwrap()["bits_per_dim"].clone()
         };
         assert_eq!(of("images:dogs", &[]), of("images:dogs", &["--class", "dog"]), "{command}");
         assert_ne!(of("images:dogs", &[]), of("images:dogs", &["--class", "cat"]), "{command}");
-        let refused = is_refused(&[command, "run", "--data", "images:others"], at);
+        let refused = is_refused(&[command, "mine", "--data", "images:others"], at);
         let refused = refused.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ");
         for words in ["class `ape`", "ape, dog", "cat, dog", "--no-labels"] {
             assert!(refused.contains(words), "{command}: {refused}");
@@ -286,13 +287,16 @@ fn classes_are_those_of_the_model_by_name() {
         of("images:others", &["--class", "cat"]);
     }
     let latents = |options: &[&str]| {
-        let encode = ["encode", "run", "--split", "all", "--data", "images:dogs", "--out", "z.safetensors"];
+        let encode = ["encode", "mine", "--split", "all", "--data", "images:dogs", "--out", "z.safetensors"];
         succeeds(&[&encode[..], options].concat(), at);
-        succeeds(&["decode", "run", "z.safetensors", "--class", "cat", "--npy", "z.npy"], at);
+        succeeds(&["decode", "mine", "z.safetensors", "--class", "cat", "--npy", "z.npy"], at);
         fs::read(at.join("z.npy")).unwrap()
     };
     assert_eq!(latents(&[]), latents(&["--class", "dog"]));
-    assert!(is_refused(&["encode", "run", "--data", "images:others"], at).contains("ape"));
-    succeeds(&["score", "run", "--split", "all", "--data", "images:dogs", "--rank", "rank.csv"], at);
+    assert!(is_refused(&["encode", "mine", "--data", "images:others"], at).contains("ape"));
+    let tuned = ["train", "pets.ron", "--from", "mine", "--data", "images:others", "--steps", "1", "--out", "tuned"];
+    let told = text(&works(&tuned, at).stderr);
+    assert!(told.contains("classes of the data: ape, dog; of the model to start from: cat, dog"), "{told}");
+    succeeds(&["score", "mine", "--split", "all", "--data", "images:dogs", "--rank", "rank.csv"], at);
     assert!(fs::read_to_string(at.join("rank.csv")).unwrap().contains(",dogs/dog/9.png,dog,"));
 }
