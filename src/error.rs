@@ -129,7 +129,6 @@ impl Error {
                     | ErrorKind::NotADirectory
                     | ErrorKind::IsADirectory
                     | ErrorKind::PermissionDenied
-                    | ErrorKind::ReadOnlyFilesystem
                     | ErrorKind::InvalidFilename
             ),
             Self::Fetch { .. }

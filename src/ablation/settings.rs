@@ -175,4 +175,68 @@ mod tests {
         }
         assert_eq!(trimmed(" a /* x */ b // c\n ", 0..17), 1..12);
     }
+
+    /// Rows of the table of defaults in the book: an option and its default.
+    fn table() -> Vec<(String, String)> {
+        let book = include_str!("../../docs/flow-files.md");
+        let (_, from) = book.split_once("## Defaults, beside the reference code and the paper").unwrap();
+        let table = from.split("\n## ").next().unwrap();
+        let rows = table.lines().filter_map(|line| line.strip_prefix("| `"));
+        let row = |row: &str| {
+            let mut cells = row.split('|').map(str::trim);
+            (cells.next().unwrap().trim_end_matches('`').to_owned(), cells.next().unwrap().to_owned())
+        };
+        rows.map(row).collect()
+    }
+
+    #[test]
+    fn the_book_has_every_default_as_it_is() {
+        let layers = "ActNorm(), InvertibleConv(), AffineCoupling(), AdditiveCoupling(), SplineCoupling(), MixtureCoupling(), Split()";
+        let written = |optimizer: &str| {
+            let text = format!(
+                "Flow(image: (height: 8, width: 8, channels: 4), layers: [{layers}], prior: Gaussian(), train: (optimizer: {optimizer}))"
+            );
+            FlowFile::parse("all", text).unwrap().spec.to_ron().unwrap()
+        };
+        let texts = ["Adamax()", "Adam()"].map(written);
+        let plain = |text: &str| text.replace(".0)", ")");
+        let alike = |told: &str, found: &str| match (told.parse::<f64>(), found.parse::<f64>()) {
+            (Ok(told), Ok(found)) => told == found,
+            // Of what has options of its own, the table has them in rows of their own.
+            _ => told == plain(found) || told.strip_suffix("()").is_some_and(|name| found.starts_with(name)),
+        };
+        let rows = table();
+        for (option, told) in &rows {
+            let found = texts.iter().find_map(|text| {
+                settings(text).into_iter().find(|s| s.is_called(option)).map(|s| text[s.value].to_owned())
+            });
+            let found = found.unwrap_or_else(|| panic!("{option} is no option"));
+            let found = found.strip_prefix("Some(").and_then(|inner| inner.strip_suffix(')')).unwrap_or(&found);
+            assert!(alike(told, found), "{option}: the book says {told}, and it is {found}");
+        }
+        // And none is left out: an option of a layer, of the prior, of the recipe or of an optimizer.
+        for text in &texts {
+            for setting in settings(text) {
+                let [.., of, name] = &setting.path[..] else { continue };
+                let spline = matches!(of.as_str(), "SplineCoupling" | "MixtureCoupling");
+                let known = [
+                    "ActNorm",
+                    "InvertibleConv",
+                    "AffineCoupling",
+                    "AdditiveCoupling",
+                    "Split",
+                    "Gaussian",
+                    "train",
+                    "Adamax",
+                    "Adam",
+                ];
+                if known.contains(&of.as_str()) || spline && ["bins", "bound", "components"].contains(&name.as_str()) {
+                    let option = format!("{of}.{name}");
+                    let told = rows.iter().any(|(told, _)| *told == option);
+                    // The kind of a value is no option of its own.
+                    assert!(told || ["Adamax", "Adam"].contains(&name.as_str()), "{option} is not in the book");
+                }
+            }
+        }
+    }
 }

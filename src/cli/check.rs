@@ -3,6 +3,7 @@
 use super::common::{grouped, print, print_json};
 use crate::Result;
 use crate::backend::{Cpu, Initializer};
+use crate::data::published_size;
 use crate::flow::{Flow, FlowFile, LayerSummary, Registry, Summary};
 
 /// Validate a flow file; show its layers, parameters and cost
@@ -23,7 +24,24 @@ pub fn run(args: &Args) -> Result<()> {
     let device = Cpu::default();
     let flow = Flow::<f32, Cpu>::build(&file, &Registry::default(), &Initializer::blank(&device))?;
     let summary = flow.summary(&device, &file)?;
-    if args.json { print_json(&summary) } else { print(&table(&summary, file.spec.train.batch, args.all)) }
+    if args.json {
+        print_json(&summary)
+    } else {
+        print(&format!("{}\n{}", table(&summary, file.spec.train.batch, args.all), recipe(&file)))
+    }
+}
+
+/// What the recipe comes to, as far as it is known before data are read.
+fn recipe(file: &FlowFile) -> String {
+    let recipe = &file.spec.train;
+    match recipe.data.as_deref().and_then(|data| Some((data, published_size(data)?))) {
+        Some((data, images)) => format!("the recipe with {data}, {}", recipe.rates(images)),
+        None => {
+            // Two sizes show what depends on them.
+            let [few, many] = [50_000 + recipe.validation, 1_000_000 + recipe.validation].map(|n| recipe.rates(n));
+            format!("the recipe, with as many images as the data have, for example:\n  {few}\n  {many}")
+        }
+    }
 }
 
 /// A row of the table: layers that differ only in their repetition are one.

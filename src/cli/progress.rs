@@ -34,7 +34,14 @@ impl Progress {
             return;
         }
         match event {
-            Event::Started { parameters, data, images: (train, validation, test), streamed, steps: (done, total) } => {
+            Event::Started {
+                parameters,
+                data,
+                images: (train, validation, test),
+                streamed,
+                steps: (done, total),
+                rates,
+            } => {
                 let parameters = grouped(parameters as u64);
                 let (train, validation, test) =
                     (grouped(train as u64), grouped(validation as u64), grouped(test as u64));
@@ -44,6 +51,7 @@ impl Progress {
                 if streamed {
                     tell("the images are read in the background, not held in memory (`loading` in the recipe)");
                 }
+                tell(&format!("{rates}"));
                 tell(&format!("steps {} to {total}, into {}", done + 1, self.folder));
                 self.total = total;
                 if std::io::stderr().is_terminal() {

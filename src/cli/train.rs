@@ -191,6 +191,9 @@ fn describe(outcome: &Outcome) -> String {
         format!("step {}: train {:.3} bits/dim", outcome.step, outcome.train_bits_per_dim),
         format!("        test {}", super::eval::sentence(&outcome.test)),
     ];
+    if let Some(raw) = &outcome.raw {
+        lines.push(format!("        test {}", super::eval::sentence(raw)));
+    }
     if let Some((step, best)) = &outcome.best {
         lines.push(format!("best by validation, step {step}: test {}", super::eval::sentence(best)));
     }

@@ -155,6 +155,16 @@ fn fetched(name: &str, is_alone: bool) -> Option<Result<DataSet>> {
     }
 }
 
+/// How many images there are to train on in a set that is known by its name, without reading it; as it is published.
+pub fn published_size(source: &str) -> Option<usize> {
+    match source.split(':').next()? {
+        "digits" => Some(1437),
+        "cifar10" | "cifar100" => Some(50_000),
+        "mnist" | "fashion-mnist" => Some(60_000),
+        _ => None,
+    }
+}
+
 /// The files that the images of `source` are in, to train on and to test on, in the order of [`open`]'s; none where they
 /// are not in a file each. Where pictures were skipped, [`Images::file`] knows the file of each that is left.
 ///

@@ -10,7 +10,7 @@ use crate::bijectors::{
     ActNorm, Chain, Coupling, InvertibleConv, Mask, MixtureLogistic, Permutation, Spline, Squeeze, Transform,
 };
 use crate::nets::{ConvNet, ConvNetOptions, Net};
-use crate::priors::{Classifier, TopOptions, TopPrior, split};
+use crate::priors::{Classifier, TopOptions, TopPrior, split, split_without_gain};
 use crate::{Error, Result};
 
 /// More parameters than any flow has: beyond it a file is taken for a mistake, before anything is allocated. A product of
@@ -67,13 +67,15 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             classes: prior.classes,
             edge_channel: prior.edge_channel,
             log_scale_factor: prior.log_scale_factor,
+            gain: prior.gain,
         };
         let top = TopPrior::new(&initializer.at("prior"), shape, options).map_err(|error| at.explain(error))?;
         let classifier = match prior.classes.filter(|_| prior.classifier) {
             Some(classes) => {
                 let initializer = initializer.at("classifier");
                 let (factor, weight) = (prior.log_scale_factor, prior.weight_y);
-                Some(Classifier::new(&initializer, shape.channels, classes, factor, weight)?)
+                let classifier = Classifier::new(&initializer, shape.channels, classes, factor, weight)?;
+                Some(if prior.gain { classifier } else { classifier.without_gain(initializer.device())? })
             }
             None => None,
         };
@@ -129,7 +131,10 @@ impl Place<'_> {
             }
             LayerSpec::Split(o) => {
                 self.half("Split", channels)?;
-                let prior = split(initializer, channels, o.edge_channel, o.log_scale_factor);
+                let prior = match o.gain {
+                    true => split(initializer, channels, o.edge_channel, o.log_scale_factor),
+                    false => split_without_gain(initializer, channels, o.edge_channel),
+                };
                 return prior.map(Built::Split).map_err(|error| self.explain(error));
             }
             LayerSpec::Custom(name, settings) => match registry.find_layer(name) {
@@ -170,6 +175,7 @@ impl Place<'_> {
                     edge_channel: spec.edge_channel,
                     inner_actnorm: spec.inner_actnorm,
                     log_scale_factor: spec.log_scale_factor,
+                    gain: spec.gain,
                 };
                 ConvNet::new(initializer, channels, options).map(|net| Box::new(net) as Box<dyn Net<E, D>>)
             }

@@ -112,23 +112,25 @@ macro_rules! coupling_options {
             /// See [`NetworkSpec::log_scale_factor`].
             #[serde(deserialize_with = "bounds::positive")]
             pub log_scale_factor: f64,
+            /// See [`NetworkSpec::gain`].
+            pub gain: bool,
             /// See [`NetworkSpec::net`].
             pub net: Net,
         }
 
         impl Default for $name {
             fn default() -> Self {
-                let NetworkSpec { width, edge_channel, inner_actnorm, log_scale_factor, net } = NetworkSpec::default();
+                let NetworkSpec { width, edge_channel, inner_actnorm, log_scale_factor, gain, net } = NetworkSpec::default();
                 let mask = Mask::default();
-                Self { $($field: $default,)* mask, width, edge_channel, inner_actnorm, log_scale_factor, net }
+                Self { $($field: $default,)* mask, width, edge_channel, inner_actnorm, log_scale_factor, gain, net }
             }
         }
 
         impl $name {
             /// The network that gives every element its numbers.
             pub fn network(&self) -> NetworkSpec {
-                let Self { width, edge_channel, inner_actnorm, log_scale_factor, ref net, .. } = *self;
-                NetworkSpec { width, edge_channel, inner_actnorm, log_scale_factor, net: net.clone() }
+                let Self { width, edge_channel, inner_actnorm, log_scale_factor, gain, ref net, .. } = *self;
+                NetworkSpec { width, edge_channel, inner_actnorm, log_scale_factor, gain, net: net.clone() }
             }
         }
     };
@@ -177,16 +179,24 @@ pub struct NetworkSpec {
     pub edge_channel: bool,
     /// Whether hidden layers are normalised by an actnorm (else they have a bias). Default true; the paper has none.
     pub inner_actnorm: bool,
-    /// The factor of log-scales in the inner actnorms and of the last layer's gain `exp(factor · logs)`.
-    /// Default 3; the paper has no gain.
+    /// The factor of log-scales in the inner actnorms and of the last layer's gain `exp(factor · logs)`. Default 3.
     pub log_scale_factor: f64,
+    /// Whether the last layer has that gain. Default true; the paper has none.
+    pub gain: bool,
     /// The network itself. Default `Convolutional`.
     pub net: Net,
 }
 
 impl Default for NetworkSpec {
     fn default() -> Self {
-        Self { width: 512, edge_channel: true, inner_actnorm: true, log_scale_factor: 3.0, net: Net::default() }
+        Self {
+            width: 512,
+            edge_channel: true,
+            inner_actnorm: true,
+            log_scale_factor: 3.0,
+            gain: true,
+            net: Net::default(),
+        }
     }
 }
 
@@ -207,14 +217,16 @@ pub enum Net {
 pub struct Split {
     /// Whether the predicting convolution sees a channel that is 1 on the padded border. Default true.
     pub edge_channel: bool,
-    /// The factor in the convolution's gain `exp(factor · logs)`. Default 3; the paper has no gain.
+    /// The factor in the convolution's gain `exp(factor · logs)`. Default 3.
     #[serde(deserialize_with = "bounds::positive")]
     pub log_scale_factor: f64,
+    /// Whether the convolution has that gain. Default true; the paper has none.
+    pub gain: bool,
 }
 
 impl Default for Split {
     fn default() -> Self {
-        Self { edge_channel: true, log_scale_factor: 3.0 }
+        Self { edge_channel: true, log_scale_factor: 3.0, gain: true }
     }
 }
 

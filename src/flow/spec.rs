@@ -126,9 +126,11 @@ pub struct GaussianPrior {
     /// The weight of the classifier's cross-entropy, in bits, beside bits/dim. Default 0.01.
     #[serde(deserialize_with = "bounds::not_negative")]
     pub weight_y: f64,
-    /// The factor in the gains `exp(factor · logs)` of the prior's layers. Default 3; the paper has no gain.
+    /// The factor in the gains `exp(factor · logs)` of the prior's layers. Default 3.
     #[serde(deserialize_with = "bounds::positive")]
     pub log_scale_factor: f64,
+    /// Whether the prior's layers, and the classifier, have these gains. Default true; the paper has none.
+    pub gain: bool,
     /// Whether the learned Gaussian's convolution sees the border of the image. Default true.
     pub edge_channel: bool,
 }
@@ -141,6 +143,7 @@ impl Default for GaussianPrior {
             classifier: false,
             weight_y: 0.01,
             log_scale_factor: 3.0,
+            gain: true,
             edge_channel: true,
         }
     }

@@ -6,7 +6,7 @@ use crate::bijectors::{
     Transform, Weight,
 };
 use crate::nets::{ConvNet, ConvNetOptions, Net};
-use crate::priors::{LabelledTop, TopOptions, TopPrior, split};
+use crate::priors::{LabelledTop, TopOptions, TopPrior, split, split_without_gain};
 use crate::{Bijector, Result};
 
 /// Builds a bijector for a batch of images of one shape.
@@ -52,6 +52,9 @@ pub fn registry<E: Element, D: Device<E>>() -> Vec<Registered<E, D>> {
         entry("MixtureCoupling, checkerboard", 2, 1, |init, shape, _| transforming(init, shape, Mask::Checkerboard(Parity::Odd), mixture(2))),
         entry("a step of Glow", 2, 1, |init, shape, _| glow(init, shape.channels, Weight::Plain)),
         entry("a step of Glow, LU", 2, 1, |init, shape, _| glow(init, shape.channels, Weight::LU)),
+        entry("AffineCoupling, no gain", 1, 2, |init, shape, _| masked_without_gain(init, shape)),
+        entry("split prior, no gain", 1, 2, |init, shape, _| Ok(Box::new(split_without_gain(init, shape.channels, true)?))),
+        entry("top prior, learned, of a class, no gain", 1, 1, |init, shape, batch| top_without_gain(init, shape, batch)),
         entry("split prior", 1, 2, |init, shape, _| Ok(Box::new(split(init, shape.channels, true, 3.0)?))),
         entry("split prior, no edge channel", 1, 2, |init, shape, _| Ok(Box::new(split(init, shape.channels, false, 3.0)?))),
         entry("top prior, standard normal", 1, 1, |init, shape, batch| top(init, shape, batch, false, None)),
@@ -68,7 +71,8 @@ fn net<E: Element, D: Device<E>>(
     edge_channel: bool,
     inner_actnorm: bool,
 ) -> Result<Box<ConvNet<E, D>>> {
-    let options = ConvNetOptions { width: 3 + channels.0 % 3, edge_channel, inner_actnorm, log_scale_factor: 3.0 };
+    let options =
+        ConvNetOptions { width: 3 + channels.0 % 3, edge_channel, inner_actnorm, log_scale_factor: 3.0, gain: true };
     Ok(Box::new(ConvNet::new(init, channels, options)?))
 }
 
@@ -108,7 +112,7 @@ fn masked<E: Element, D: Device<E>>(
 ) -> Result<Box<dyn Bijector<E, D>>> {
     // With biases, and gains that random parameters do not blow up: numbers of a few units, as trained networks give.
     let (channels, width) = (mask.network("a coupling", shape.channels, numbers)?, 3 + shape.channels % 3);
-    let options = ConvNetOptions { width, edge_channel: true, inner_actnorm: false, log_scale_factor: 1.0 };
+    let options = ConvNetOptions { width, edge_channel: true, inner_actnorm: false, log_scale_factor: 1.0, gain: true };
     Ok(Box::new(coupling(shape.channels, mask, Box::new(ConvNet::new(init, channels, options)?))?))
 }
 
@@ -147,4 +151,22 @@ fn top<E: Element, D: Device<E>>(
     let prior = TopPrior::new(init, shape, TopOptions { learned, classes, ..Default::default() })?;
     let labels = classes.map(|classes| (0..batch).map(|image| (2 * image + 1) % classes).collect());
     Ok(Box::new(LabelledTop { prior, labels }))
+}
+
+fn top_without_gain<E: Element, D: Device<E>>(
+    init: &Initializer<D>,
+    shape: ImageShape,
+    batch: usize,
+) -> Result<Box<dyn Bijector<E, D>>> {
+    let prior = TopPrior::new(init, shape, TopOptions { classes: Some(3), gain: false, ..Default::default() })?;
+    Ok(Box::new(LabelledTop { prior, labels: Some((0..batch).map(|image| (2 * image + 1) % 3).collect()) }))
+}
+
+fn masked_without_gain<E: Element, D: Device<E>>(
+    init: &Initializer<D>,
+    shape: ImageShape,
+) -> Result<Box<dyn Bijector<E, D>>> {
+    let options = ConvNetOptions { width: 4, gain: false, ..Default::default() };
+    let net = ConvNet::new(init, (shape.channels / 2, shape.channels), options)?;
+    Ok(Box::new(Coupling::affine(shape.channels, ScaleMap::Exp, Box::new(net))?))
 }

@@ -31,11 +31,13 @@ pub struct ConvNetOptions {
     pub inner_actnorm: bool,
     /// The factor of every `logs` in the network: 3 in the reference code.
     pub log_scale_factor: f64,
+    /// Whether the last layer has a learned gain `exp(factor · logs)`. The paper has none.
+    pub gain: bool,
 }
 
 impl Default for ConvNetOptions {
     fn default() -> Self {
-        Self { width: 512, edge_channel: true, inner_actnorm: true, log_scale_factor: 3.0 }
+        Self { width: 512, edge_channel: true, inner_actnorm: true, log_scale_factor: 3.0, gain: true }
     }
 }
 
@@ -143,12 +145,14 @@ impl<E: Element, D: Device<E>> ConvNet<E, D> {
     /// From `input` to `output` channels.
     pub fn new(initializer: &Initializer<D>, (input, output): (usize, usize), options: ConvNetOptions) -> Result<Self> {
         let ConvNetOptions { width, edge_channel, log_scale_factor, .. } = options;
+        let conv3 = ZeroConv::new(initializer, (width, output), edge_channel, log_scale_factor)?;
+        let conv3 = if options.gain { conv3 } else { conv3.without_gain(initializer.device())? };
         Ok(Self {
             conv1: initializer.normal("conv1", &[3, 3, input + usize::from(edge_channel), width], 0.05)?,
             norm1: Norm::new(initializer, options)?,
             conv2: initializer.normal("conv2", &[width, width], 0.05)?,
             norm2: Norm::new(initializer, options)?,
-            conv3: ZeroConv::new(initializer, (width, output), edge_channel, log_scale_factor)?,
+            conv3,
             input,
             options,
         })

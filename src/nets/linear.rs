@@ -7,10 +7,13 @@
 //! It acts on images of one pixel, `[batch, 1, 1, in]`.
 
 use super::Net;
-use crate::backend::kernels::{MemoryKernel, Operand};
-use crate::backend::{Buffer, Device, Element, Image, ImageShape, Initializer, Parameter, ParameterGradients};
+use super::gain::Gain;
+use crate::Result;
+use crate::backend::kernels::Operand;
+use crate::backend::{
+    Device, Element, Image, ImageShape, Initializer, Parameter, ParameterGradients, Parameters, join,
+};
 use crate::bijector::{Kept, range};
-use crate::{Result, parameters};
 
 /// A linear map that starts at zero.
 #[derive(Debug)]
@@ -19,32 +22,45 @@ pub struct Linear<E: Element, D: Device<E>> {
     weight: Parameter<E, D>,
     /// `[out]`
     bias: Parameter<E, D>,
-    /// `[out]`
-    logs: Parameter<E, D>,
     input: usize,
     output: usize,
-    factor: f64,
     /// `exp(factor · logs)`
-    gain: Buffer<E, D>,
+    gain: Gain<E, D>,
 }
 
-parameters!(Linear { weight, bias, logs });
+impl<E: Element, D: Device<E>> Parameters<E, D> for Linear<E, D> {
+    fn visit<'a>(&'a self, path: &str, visitor: &mut dyn FnMut(&str, &'a Parameter<E, D>)) {
+        visitor(&join(path, "weight"), &self.weight);
+        visitor(&join(path, "bias"), &self.bias);
+        self.gain.visit(path, visitor);
+    }
+
+    fn visit_mut<'a>(&'a mut self, path: &str, visitor: &mut dyn FnMut(&str, &'a mut Parameter<E, D>)) {
+        visitor(&join(path, "weight"), &mut self.weight);
+        visitor(&join(path, "bias"), &mut self.bias);
+        self.gain.visit_mut(path, visitor);
+    }
+}
 
 impl<E: Element, D: Device<E>> Linear<E, D> {
     /// From `input` to `output` channels; `factor` multiplies `logs`.
     pub fn new(initializer: &Initializer<D>, (input, output): (usize, usize), factor: f64) -> Result<Self> {
-        let gain = MemoryKernel::<E>::zeros(initializer.device(), 0)?;
-        let mut linear = Self {
+        Ok(Self {
             weight: initializer.zeros(&[input, output])?,
             bias: initializer.zeros(&[output])?,
-            logs: initializer.zeros(&[output])?,
             input,
             output,
-            factor,
-            gain,
-        };
-        linear.prepare(initializer.device())?;
-        Ok(linear)
+            gain: Gain::new(initializer, output, factor)?,
+        })
+    }
+
+    /// The same without a gain, as the paper has it: no `logs`, and 1 in place of their exponential.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) when the device fails.
+    pub fn without_gain(mut self, device: &D) -> Result<Self> {
+        self.gain.leave_out(device)?;
+        Ok(self)
     }
 }
 
@@ -59,7 +75,7 @@ impl<E: Element, D: Device<E>> Net<E, D> for Linear<E, D> {
         let size = (x.rows(), self.input, self.output);
         let weight = Operand::Plain(self.weight.data());
         x.device().product(size, Operand::Plain(x.data()), weight, y.data_mut(), false)?;
-        x.device().affine(y.data_mut(), self.bias.data(), &self.gain)?;
+        x.device().affine(y.data_mut(), self.bias.data(), self.gain.values())?;
         let kept = Kept::images([x.copied()?, y.copied()?]);
         Ok((y, kept))
     }
@@ -72,8 +88,7 @@ impl<E: Element, D: Device<E>> Net<E, D> for Linear<E, D> {
     ) -> Result<Image<E, D>> {
         let (y, x) = (kept.pop()?, kept.pop()?);
         let device = x.device();
-        let [d_bias, d_logs] = grads.slots([&self.bias, &self.logs])?;
-        device.affine_gradient(y.data(), g.data_mut(), &self.gain, self.factor, d_bias, d_logs)?;
+        self.gain.gradient(device, y.data(), g.data_mut(), &self.bias, grads)?;
         let d_weight = grads.slot(&self.weight)?;
         let size = (self.input, x.rows(), self.output);
         device.product(size, Operand::Transposed(x.data()), Operand::Plain(g.data()), d_weight, true)?;
@@ -84,11 +99,10 @@ impl<E: Element, D: Device<E>> Net<E, D> for Linear<E, D> {
     }
 
     fn gains(&self, device: &D) -> Result<Option<(f64, f64)>> {
-        Ok(range(device.download(&self.gain)?.into_iter().map(E::as_f64)))
+        Ok(range(device.download(self.gain.values())?.into_iter().map(E::as_f64)))
     }
 
     fn prepare(&mut self, device: &D) -> Result<()> {
-        self.gain = device.exp_scaled(self.logs.data(), self.factor)?;
-        Ok(())
+        self.gain.prepare(device)
     }
 }

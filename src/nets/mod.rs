@@ -4,6 +4,7 @@
 //! again when it pulls back, so nothing outlives a layer.
 
 mod conv_net;
+mod gain;
 mod linear;
 mod zero_conv;
 

@@ -12,10 +12,11 @@
 //! gathers it. That is why the weight is stored `[in + 1, 3, 3, out]`, the edge indicator's row last.
 
 use super::Net;
+use super::gain::Gain;
+use crate::Result;
 use crate::backend::kernels::{MemoryKernel, Operand};
-use crate::backend::{Buffer, Device, Element, Image, Initializer, Parameter, ParameterGradients};
+use crate::backend::{Buffer, Device, Element, Image, Initializer, Parameter, ParameterGradients, Parameters, join};
 use crate::bijector::{Kept, range};
-use crate::{Result, parameters};
 
 /// A 3×3 convolution that starts at zero.
 #[derive(Debug)]
@@ -24,34 +25,47 @@ pub struct ZeroConv<E: Element, D: Device<E>> {
     weight: Parameter<E, D>,
     /// `[out]`
     bias: Parameter<E, D>,
-    /// `[out]`
-    logs: Parameter<E, D>,
     input: usize,
     output: usize,
     edge: bool,
-    factor: f64,
     /// `exp(factor · logs)`
-    gain: Buffer<E, D>,
+    gain: Gain<E, D>,
 }
 
-parameters!(ZeroConv { weight, bias, logs });
+impl<E: Element, D: Device<E>> Parameters<E, D> for ZeroConv<E, D> {
+    fn visit<'a>(&'a self, path: &str, visitor: &mut dyn FnMut(&str, &'a Parameter<E, D>)) {
+        visitor(&join(path, "weight"), &self.weight);
+        visitor(&join(path, "bias"), &self.bias);
+        self.gain.visit(path, visitor);
+    }
+
+    fn visit_mut<'a>(&'a mut self, path: &str, visitor: &mut dyn FnMut(&str, &'a mut Parameter<E, D>)) {
+        visitor(&join(path, "weight"), &mut self.weight);
+        visitor(&join(path, "bias"), &mut self.bias);
+        self.gain.visit_mut(path, visitor);
+    }
+}
 
 impl<E: Element, D: Device<E>> ZeroConv<E, D> {
     /// From `input` to `output` channels; `factor` multiplies `logs`.
     pub fn new(initializer: &Initializer<D>, (input, output): (usize, usize), edge: bool, factor: f64) -> Result<Self> {
-        let gain = MemoryKernel::<E>::zeros(initializer.device(), 0)?;
-        let mut conv = Self {
+        Ok(Self {
             weight: initializer.zeros(&[input + usize::from(edge), 3, 3, output])?,
             bias: initializer.zeros(&[output])?,
-            logs: initializer.zeros(&[output])?,
             input,
             output,
             edge,
-            factor,
-            gain,
-        };
-        conv.prepare(initializer.device())?;
-        Ok(conv)
+            gain: Gain::new(initializer, output, factor)?,
+        })
+    }
+
+    /// The same without a gain, as the paper has it: no `logs`, and 1 in place of their exponential.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) when the device fails.
+    pub fn without_gain(mut self, device: &D) -> Result<Self> {
+        self.gain.leave_out(device)?;
+        Ok(self)
     }
 
     /// The gradient with respect to what each pixel of the input sends to its neighbours, `[rows, 9 · out]`, from the
@@ -63,8 +77,7 @@ impl<E: Element, D: Device<E>> ZeroConv<E, D> {
         grads: &mut ParameterGradients<E, D>,
     ) -> Result<Buffer<E, D>> {
         let device = y.device();
-        let [d_bias, d_logs] = grads.slots([&self.bias, &self.logs])?;
-        device.affine_gradient(y.data(), g.data_mut(), &self.gain, self.factor, d_bias, d_logs)?;
+        self.gain.gradient(device, y.data(), g.data_mut(), &self.bias, grads)?;
         let edge = if self.edge { Some((grads.slot(&self.weight)?, self.edge_offset())) } else { None };
         device.spread_taps(g.data(), g.shape(), edge)
     }
@@ -99,7 +112,7 @@ impl<E: Element, D: Device<E>> ZeroConv<E, D> {
         let (device, shape) = (x.device(), x.shape().with_channels(self.output));
         let edge = self.edge.then(|| (self.weight.data(), self.edge_offset()));
         let mut y = device.sum_taps(&taps, shape, edge)?;
-        device.affine(&mut y, self.bias.data(), &self.gain)?;
+        device.affine(&mut y, self.bias.data(), self.gain.values())?;
         Ok(Image::from_buffer(device, x.batch(), shape, y))
     }
 
@@ -140,12 +153,11 @@ impl<E: Element, D: Device<E>> Net<E, D> for ZeroConv<E, D> {
     }
 
     fn gains(&self, device: &D) -> Result<Option<(f64, f64)>> {
-        Ok(range(device.download(&self.gain)?.into_iter().map(E::as_f64)))
+        Ok(range(device.download(self.gain.values())?.into_iter().map(E::as_f64)))
     }
 
     fn prepare(&mut self, device: &D) -> Result<()> {
-        self.gain = device.exp_scaled(self.logs.data(), self.factor)?;
-        Ok(())
+        self.gain.prepare(device)
     }
 
     fn multiply_adds_per_pixel(&self) -> u64 {

@@ -34,6 +34,15 @@ impl<E: Element, D: Device<E>> Classifier<E, D> {
         Ok(Self { linear: Linear::new(&initializer.at("linear"), (channels, classes), factor)?, classes, weight })
     }
 
+    /// The same without a gain, as the paper has it.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the device fails.
+    pub fn without_gain(mut self, device: &D) -> Result<Self> {
+        self.linear = self.linear.without_gain(device)?;
+        Ok(self)
+    }
+
     /// The weight of the cross-entropy beside bits/dim.
     pub fn weight(&self) -> f64 {
         self.weight

@@ -10,5 +10,5 @@ mod top;
 
 pub use classifier::Classifier;
 pub(crate) use classifier::log_sum_exp;
-pub use split::split;
+pub use split::{split, split_without_gain};
 pub use top::{LabelledTop, TopOptions, TopPrior};

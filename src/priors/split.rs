@@ -38,6 +38,24 @@ pub fn split<E: Element, D: Device<E>>(
     log_scale_factor: f64,
 ) -> Result<Coupling<E, D>> {
     let half = even_half("Split", channels)?;
-    let conv = ZeroConv::new(initializer, (half, channels), edge_channel, log_scale_factor)?;
+    of_conv(channels, ZeroConv::new(initializer, (half, channels), edge_channel, log_scale_factor)?)
+}
+
+/// The same with a convolution that has no gain, as in the paper.
+///
+/// # Errors
+/// As [`split`].
+pub fn split_without_gain<E: Element, D: Device<E>>(
+    initializer: &Initializer<D>,
+    channels: usize,
+    edge_channel: bool,
+) -> Result<Coupling<E, D>> {
+    let half = even_half("Split", channels)?;
+    // The factor has nothing to multiply.
+    let conv = ZeroConv::new(initializer, (half, channels), edge_channel, 1.0)?;
+    of_conv(channels, conv.without_gain(initializer.device())?)
+}
+
+fn of_conv<E: Element, D: Device<E>>(channels: usize, conv: ZeroConv<E, D>) -> Result<Coupling<E, D>> {
     Coupling::new("Split", channels, Mask::Halves, Move::Affine(CouplingMap::Standardize), Box::new(conv))
 }

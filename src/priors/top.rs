@@ -43,11 +43,13 @@ pub struct TopOptions {
     pub edge_channel: bool,
     /// The factor of every `logs` in it.
     pub log_scale_factor: f64,
+    /// Whether its layers have a learned gain; the paper has none.
+    pub gain: bool,
 }
 
 impl Default for TopOptions {
     fn default() -> Self {
-        Self { learned: true, classes: None, edge_channel: true, log_scale_factor: 3.0 }
+        Self { learned: true, classes: None, edge_channel: true, log_scale_factor: 3.0, gain: true }
     }
 }
 
@@ -73,9 +75,14 @@ impl<E: Element, D: Device<E>> TopPrior<E, D> {
         let (doubled, factor) = (2 * shape.channels, options.log_scale_factor);
         let conv = options
             .learned
-            .then(|| ZeroConv::new(&initializer.at("conv"), (doubled, doubled), options.edge_channel, factor));
+            .then(|| ZeroConv::new(&initializer.at("conv"), (doubled, doubled), options.edge_channel, factor))
+            .map(|conv| {
+                conv.and_then(|conv| if options.gain { Ok(conv) } else { conv.without_gain(initializer.device()) })
+            });
         let classes = options.classes.map(|classes| {
-            Linear::new(&initializer.at("class"), (classes, doubled), factor).map(|linear| (classes, linear))
+            let linear = Linear::new(&initializer.at("class"), (classes, doubled), factor);
+            let linear = linear.and_then(|l| if options.gain { Ok(l) } else { l.without_gain(initializer.device()) });
+            linear.map(|linear| (classes, linear))
         });
         Ok(Self { shape, conv: conv.transpose()?, classes: classes.transpose()? })
     }

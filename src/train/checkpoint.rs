@@ -1,7 +1,7 @@
 //! Checkpoints: the whole state of a run, to go on from exactly.
 
-use super::{DataIdentity, OptimizerState};
-use crate::backend::{Device, Element, ParameterGradients};
+use super::{Average, DataIdentity, OptimizerState};
+use crate::backend::{Device, Element};
 use crate::data::Portion;
 use crate::flow::{Flow, FlowFile, TensorKind, read_tensors, unusable, write_tensors};
 use crate::{Error, Result};
@@ -13,7 +13,7 @@ use std::path::Path;
 const MOST_STEPS: u64 = 1 << 40;
 
 /// What a checkpoint says beside its tensors. Tensors are the model's names after `raw.` (weights), `first.` and
-/// `second.` (the optimizer's moments) and `average.`.
+/// `second.` (the optimizer's moments), `average.` and `rest.` (what rounding took from the average).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// Of the format.
@@ -47,7 +47,7 @@ impl Checkpoint {
         device: &D,
         flow: &Flow<E, D>,
         optimizer: &OptimizerState<E, D>,
-        average: Option<&ParameterGradients<E, D>>,
+        average: Option<&Average<E, D>>,
     ) -> Result<()> {
         let beside = |buffers| flow.tensors_beside(device, buffers);
         let mut parts = vec![
@@ -56,7 +56,8 @@ impl Checkpoint {
             ("second", beside(&optimizer.second)?),
         ];
         if let Some(average) = average {
-            parts.push(("average", beside(average)?));
+            parts.push(("average", beside(&average.mean)?));
+            parts.push(("rest", beside(&average.rest)?));
         }
         let tensors = parts
             .into_iter()
@@ -104,13 +105,18 @@ impl<E: Element> CheckpointTensors<E> {
         device: &D,
         flow: &mut Flow<E, D>,
         optimizer: &mut OptimizerState<E, D>,
-        average: Option<&mut ParameterGradients<E, D>>,
+        average: Option<&mut Average<E, D>>,
     ) -> Result<()> {
         flow.fill(device, path, self.part("raw"))?;
         flow.fill_beside(device, path, &mut optimizer.first, self.part("first"))?;
         flow.fill_beside(device, path, &mut optimizer.second, self.part("second"))?;
         if let Some(average) = average {
-            flow.fill_beside(device, path, average, self.part("average"))?;
+            flow.fill_beside(device, path, &mut average.mean, self.part("average"))?;
+            let rest = self.part("rest");
+            // Version 0.1.0 kept none: it begins at 0.
+            if !rest.is_empty() {
+                flow.fill_beside(device, path, &mut average.rest, rest)?;
+            }
         }
         flow.prepare(device).map_err(unusable(path))
     }

@@ -301,6 +301,16 @@ pub fn evaluate_as<E: Element, D: Device<E>>(
     })
 }
 
+/// The class of the greatest log-probability, of several the first; none where one is not a number.
+fn likeliest(log_probabilities: &[f64]) -> Option<usize> {
+    let greater = |best: Option<usize>, class: usize| match best {
+        Some(best) if log_probabilities[class] <= log_probabilities[best] => Some(best),
+        _ => Some(class),
+    };
+    let finite = !log_probabilities.iter().any(|p| p.is_nan());
+    (0..log_probabilities.len()).filter(|_| finite).fold(None, greater)
+}
+
 /// The classifier head on labelled images at the middle of their bins.
 fn classify<E: Element, D: Device<E>>(flow: &Flow<E, D>, device: &D, images: &Images) -> Result<Classification> {
     let (mut right, mut bits) = (0usize, 0.0);
@@ -309,13 +319,24 @@ fn classify<E: Element, D: Device<E>>(flow: &Flow<E, D>, device: &D, images: &Im
         let (shape, bins, numbers) = (flow.image_shape(), flow.bins(), 0..indices.len() as u64);
         let x = crate::flow::dequantize(device, shape, bins, &levels, numbers, Dequantize::Midpoint)?;
         for (log_probabilities, label) in flow.classify(x)?.iter().zip(labels) {
-            let best =
-                (0..log_probabilities.len()).max_by(|&a, &b| log_probabilities[a].total_cmp(&log_probabilities[b]));
-            right += usize::from(best == Some(label));
+            right += usize::from(likeliest(log_probabilities) == Some(label));
             bits -= log_probabilities.get(label).copied().unwrap_or(f64::NEG_INFINITY) / std::f64::consts::LN_2;
         }
         Ok(())
     })?;
     let n = images.len() as f64;
     Ok(Classification { accuracy: right as f64 / n, cross_entropy_bits: bits / n })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::likeliest;
+
+    #[test]
+    fn of_classes_that_are_as_likely_it_is_the_first_and_of_what_is_no_number_none() {
+        assert_eq!(likeliest(&[-2.0, -1.0, -1.0, -3.0]), Some(1));
+        assert_eq!(likeliest(&[-1.0, -1.0]), Some(0));
+        assert_eq!(likeliest(&[f64::NEG_INFINITY, -1.0]), Some(1));
+        assert_eq!((likeliest(&[-1.0, f64::NAN]), likeliest(&[f64::NAN]), likeliest(&[])), (None, None, None));
+    }
 }

@@ -52,6 +52,9 @@ pub struct ValidationRecord {
     pub epoch: f64,
     /// The result.
     pub evaluation: Evaluation,
+    /// At the end of a run whose weights are averaged, the same of the weights as the optimizer left them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<Evaluation>,
 }
 
 /// The health of a flow's layers during training, on a few images: the worst of each figure, and of the layers.

@@ -3,6 +3,7 @@
 //! Everything random in a run is keyed by its seed, step and image ([`crate::noise`]), so the state of a run is its
 //! step, its weights and what the optimizer keeps beside them: [`checkpoint`](Checkpoint) holds all of it.
 
+mod average;
 mod batches;
 mod checkpoint;
 mod curves;
@@ -19,6 +20,7 @@ mod source;
 mod timing;
 mod trainer;
 
+pub use average::Average;
 pub use checkpoint::Checkpoint;
 pub use curves::{XAxis, run_series, series_of_runs};
 pub use evaluate::{Classification, DataName, Evaluation, Labels, Noise, evaluate, evaluate_as, score};

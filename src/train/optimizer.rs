@@ -1,4 +1,4 @@
-//! Optimizers over all parameters of a flow or a bijector, and the running average of its weights.
+//! Optimizers over all parameters of a flow or a bijector.
 
 use crate::Result;
 use crate::backend::kernels::{AdamStep, AdamaxStep, Moving};
@@ -86,24 +86,6 @@ impl<E: Element, D: Device<E>> OptimizerState<E, D> {
             }
         }
     }
-}
-
-/// `average += rate · (weights − average)` for every trained parameter, with the rate that makes the average of `t`
-/// weights zero-debiased: `(1 − decay)/(1 − decay^t)`.
-pub(super) fn add_to_average<E: Element, D: Device<E>>(
-    device: &D,
-    flow: &Flow<E, D>,
-    average: &mut ParameterGradients<E, D>,
-    decay: f64,
-    t: u64,
-) -> Result<()> {
-    let rate = (1.0 - decay) / (1.0 - decay.powf(t as f64));
-    let mut pairs = Vec::new();
-    let mut averages: HashMap<_, _> = average.buffers_mut().collect();
-    flow.visit("", &mut |_, parameter| {
-        pairs.extend(averages.remove(&parameter.id()).map(|average| (average, parameter.data())));
-    });
-    device.average(rate, pairs)
 }
 
 /// Exchanges the flow's trained parameters with buffers kept beside them, and prepares it.

@@ -88,7 +88,7 @@ pub fn auroc(negatives: &[f64], positives: &[f64]) -> Option<f64> {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Area {
     /// See [`auroc`].
-    pub auroc: f64,
+    pub area: f64,
     /// Its standard error over images of both sets (E. DeLong, D. DeLong and D. Clarke-Pearson, "Comparing the areas under two
     /// or more correlated receiver operating characteristic curves", 1988, Biometrics 44). Null where a set has one image.
     pub standard_error: Option<f64>,
@@ -117,12 +117,12 @@ impl Area {
         let has_error = negatives.len() > 1 && positives.len() > 1;
         let variance =
             || variance_of_mean(&shares(positives, negatives)) + variance_of_mean(&shares(negatives, positives));
-        Some(Self { auroc, standard_error: has_error.then(|| variance().sqrt()) })
+        Some(Self { area: auroc, standard_error: has_error.then(|| variance().sqrt()) })
     }
 
     fn words(self) -> String {
         let error = self.standard_error.map_or_else(|| "n/a".to_owned(), |error| format!("{error:.4}"));
-        format!("AUROC {:.4} ± {error}", self.auroc)
+        format!("AUROC {:.4} ± {error}", self.area)
     }
 }
 
@@ -184,7 +184,7 @@ impl Comparison {
                 "{} (s.e. over images): of an image of each, that of {data} takes more bits/dim than that of {name} in \
                  {:.1} % of pairs",
                 area.words(),
-                100.0 * area.auroc
+                100.0 * area.area
             ),
             None => "no AUROC, since a score is not a number".into(),
         };
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn images_that_take_fewer_bits_are_told_apart_by_their_distance() {
         let comparison = Comparison::new("plain", &[-3.0, -4.0, -5.0], &[-1.0, -0.5], |nats| -nats).unwrap();
-        let areas = |c: &Comparison| (c.auroc.map(|area| area.auroc), c.distance_auroc.map(|area| area.auroc));
+        let areas = |c: &Comparison| (c.auroc.map(|area| area.area), c.distance_auroc.map(|area| area.area));
         assert_eq!(areas(&comparison), (Some(0.0), Some(1.0)));
         assert_eq!((comparison.images, comparison.beside), (2, 3));
         assert!(

@@ -4,11 +4,11 @@ use super::batches::{Batches, Minibatch};
 use super::checkpoint::CheckpointTensors;
 use super::evaluate::{expect_images, expect_labels};
 use super::inspect::{midpoints, some_labels};
-use super::optimizer::{add_to_average, swap_weights};
+use super::optimizer::swap_weights;
 use super::resident::PeakMemory;
 use super::timing::{Timing, drop_cut_off_line, read_timing};
 use super::{
-    Checkpoint, DataIdentity, DataName, Evaluation, HealthRecord, Metrics, OptimizerState, Record, RunFolder,
+    Average, Checkpoint, DataIdentity, DataName, Evaluation, HealthRecord, Metrics, OptimizerState, Record, RunFolder,
     StepRecord, ValidationRecord, evaluate, read_metrics,
 };
 use crate::backend::kernels::MemoryKernel;
@@ -17,7 +17,8 @@ use crate::bijector::Effort;
 use crate::data::{Copies, DataSet, Images, Portion, differing_words};
 use crate::flow::spec::{Length, Memory, Recipe};
 use crate::flow::{
-    Batch, Dequantize, Flow, FlowFile, GradientOutcome, LayerHealth, Model, Registry, default_drift_bound, dequantize,
+    Batch, Dequantize, Flow, FlowFile, GradientOutcome, LayerHealth, Model, Rates, Registry, default_drift_bound,
+    dequantize,
 };
 use crate::noise::{NoiseKey, Purpose};
 use crate::{Error, Result};
@@ -57,6 +58,8 @@ pub enum Event<'a> {
         streamed: bool,
         /// Steps done, and steps to do.
         steps: (u64, u64),
+        /// What the recipe comes to.
+        rates: Rates,
     },
     /// A step was made.
     Step {
@@ -113,6 +116,9 @@ pub struct Outcome {
     pub train_bits_per_dim: f64,
     /// The last model on the test set.
     pub test: Evaluation,
+    /// The same of the weights as the optimizer left them, where the last model's are averaged. What others publish is of
+    /// either.
+    pub raw: Option<Evaluation>,
     /// The best model by validation on the test set, with its step, if there was a validation split and it is not the
     /// last model.
     pub best: Option<(u64, Evaluation)>,
@@ -149,7 +155,7 @@ pub struct Trainer<'a, E: Element, D: Device<E>> {
     folder: RunFolder,
     flow: Flow<E, D>,
     optimizer: OptimizerState<E, D>,
-    average: Option<(f64, ParameterGradients<E, D>)>,
+    average: Option<Average<E, D>>,
     step: u64,
     total: u64,
     best: Option<(f64, u64)>,
@@ -224,10 +230,8 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             }
         };
         let optimizer = OptimizerState::new(device, &flow, recipe.optimizer, steps_per_epoch)?;
-        let average = match recipe.averaging.decay(steps_per_epoch) {
-            Some(decay) => Some((decay, ParameterGradients::zeros(device, &flow)?)),
-            None => None,
-        };
+        let decay = recipe.averaging.decay(steps_per_epoch);
+        let average = decay.map(|decay| Average::new(device, &flow, decay)).transpose()?;
         let (step, best, seconds) = (0, None, 0.0);
         let device = device.clone();
         let mut trainer = Self {
@@ -335,7 +339,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         if let Some(began) = &checkpoint.data {
             self.identity.directory.clone_from(&began.directory);
         }
-        let average = self.average.as_mut().map(|(_, average)| average);
+        let average = self.average.as_mut();
         tensors.restore(&path, &self.device, &mut self.flow, &mut self.optimizer, average)?;
         (self.step, self.best) = (checkpoint.step, checkpoint.best);
         self.optimizer.updates = checkpoint.updates;
@@ -364,6 +368,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             images: (self.data.train.len(), self.validation.len(), self.data.test.len()),
             streamed: self.data.train.is_streamed(),
             steps: (self.step, self.total),
+            rates: recipe.rates(train_images + self.validation.len()),
         });
         let (mut tally, mut peak) = (Tally::default(), PeakMemory::default());
         let mut batches = self.batches.from(self.step)?;
@@ -447,8 +452,8 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             }
             self.optimizer.step(&self.device, &mut self.flow, &outcome.gradients, learning_rate)?;
             self.flow.prepare(&self.device)?;
-            if let Some((decay, average)) = &mut self.average {
-                add_to_average(&self.device, &self.flow, average, *decay, self.optimizer.updates)?;
+            if let Some(average) = &mut self.average {
+                average.add(&self.device, &self.flow, self.optimizer.updates)?;
             }
         }
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
@@ -513,12 +518,12 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
 
     /// Runs `f` with the averaged weights in place, where there are any.
     fn with_average<T>(&mut self, f: impl FnOnce(&Flow<E, D>, &D) -> Result<T>) -> Result<T> {
-        let Some((_, average)) = self.average.as_mut().filter(|_| self.optimizer.updates > 0) else {
+        let Some(average) = self.average.as_mut().filter(|_| self.optimizer.updates > 0) else {
             return f(&self.flow, &self.device);
         };
-        swap_weights(&self.device, &mut self.flow, average)?;
+        swap_weights(&self.device, &mut self.flow, &mut average.mean)?;
         let result = f(&self.flow, &self.device);
-        swap_weights(&self.device, &mut self.flow, average)?;
+        swap_weights(&self.device, &mut self.flow, &mut average.mean)?;
         result
     }
 
@@ -544,7 +549,12 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             self.best = Some((evaluation.bits_per_dim, self.step));
             self.save_model("best.safetensors")?;
         }
-        metrics.append(&Record::Validation(ValidationRecord { step: self.step, epoch: self.epoch(), evaluation }))
+        metrics.append(&Record::Validation(ValidationRecord {
+            step: self.step,
+            epoch: self.epoch(),
+            evaluation,
+            raw: None,
+        }))
     }
 
     /// Evaluates on the test images of the curve.
@@ -552,11 +562,16 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         let images = self.interim.clone();
         let evaluation = self.evaluate(&images, "test")?;
         watch(Event::Tested { step: self.step, evaluation: &evaluation });
-        metrics.append(&Record::Interim(ValidationRecord { step: self.step, epoch: self.epoch(), evaluation }))
+        metrics.append(&Record::Interim(ValidationRecord {
+            step: self.step,
+            epoch: self.epoch(),
+            evaluation,
+            raw: None,
+        }))
     }
 
     fn save_model(&self, name: &str) -> Result<()> {
-        let average = self.average.as_ref().filter(|_| self.optimizer.updates > 0).map(|(_, average)| average);
+        let average = self.average.as_ref().filter(|_| self.optimizer.updates > 0).map(|average| &average.mean);
         self.flow.save(&self.device, &self.folder.file(name), self.file, self.step, average, &self.data.classes)
     }
 
@@ -592,13 +607,16 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             portion: self.portion,
         };
         let path = self.folder.file("checkpoint.safetensors");
-        let average = self.average.as_ref().map(|(_, average)| average);
-        checkpoint.save(&path, &self.device, &self.flow, &self.optimizer, average)
+        checkpoint.save(&path, &self.device, &self.flow, &self.optimizer, self.average.as_ref())
     }
 
     fn finish(mut self, mut metrics: Metrics, tally: &Tally) -> Result<Outcome> {
         let images = self.data.test.clone();
         let test = self.evaluate(&images, "test")?;
+        let averaged = self.average.is_some() && self.optimizer.updates > 0;
+        let raw =
+            averaged.then(|| evaluate(&self.flow, &self.device, &images, test.data.clone(), (self.recipe().seed, 1)));
+        let raw = raw.transpose()?;
         let best = match self.best.filter(|(_, step)| *step != self.step) {
             Some((_, step)) => {
                 let path = self.folder.file("best.safetensors");
@@ -621,13 +639,15 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             (Vec::new(), 0)
         };
         // Last: a run with this record is done.
-        let record = ValidationRecord { step: self.step, epoch: self.epoch(), evaluation: test.clone() };
+        let record =
+            ValidationRecord { step: self.step, epoch: self.epoch(), evaluation: test.clone(), raw: raw.clone() };
         metrics.append(&Record::Test(record))?;
         self.folder.draw_curve(&self.file.name)?;
         Ok(Outcome {
             step: self.step,
             train_bits_per_dim: tally.recent(),
             test,
+            raw,
             best,
             images_per_second: tally.images_per_second(),
             uniform_bits_per_dim: f64::from(self.flow.bins()).log2(),

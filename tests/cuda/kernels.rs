@@ -331,8 +331,11 @@ fn optimizer<E: Element, D: Device<E>>(device: &D, case: Case) -> Result<Results
         ];
         if rule == "adam" { device.adam(adam, parameters) } else { device.adamax(adamax, parameters) }?;
     }
-    device.average(0.3, vec![(&mut m1, &w1), (&mut m2, &w2)])?;
-    for (name, buffer) in [("w", &w1), ("w", &w2), ("m", &m1), ("m", &m2), ("v", &v1), ("v", &v2)] {
+    let (mut rest1, mut rest2) = (bench.random::<E>(w1.len())?, bench.random::<E>(w2.len())?);
+    device.average(0.3, vec![(&mut m1, &mut rest1, &w1), (&mut m2, &mut rest2, &w2)])?;
+    let moved =
+        [("w", &w1), ("w", &w2), ("m", &m1), ("m", &m2), ("v", &v1), ("v", &v2), ("rest", &rest1), ("rest", &rest2)];
+    for (name, buffer) in moved {
         bench.give::<E>(name, buffer)?;
     }
     Ok(bench.results)

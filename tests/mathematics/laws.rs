@@ -227,7 +227,8 @@ fn randomized<N: Parameters<f64, Cpu>>(mut net: N, seed: u64, prepare: fn(&mut N
 fn networks_have_their_gradients() {
     for (edge_channel, inner_actnorm) in [(true, true), (false, true), (true, false), (false, false)] {
         check("ConvNet", cases(1, 1), |case| {
-            let options = ConvNetOptions { width: 5, edge_channel, inner_actnorm, log_scale_factor: 3.0 };
+            let options =
+                ConvNetOptions { width: 5, edge_channel, inner_actnorm, log_scale_factor: 3.0, gain: edge_channel };
             let initializer = Initializer::new(&Cpu::default(), case.seed);
             let net = ConvNet::new(&initializer, (case.shape.channels, 3), options).unwrap();
             laws::net_has_its_gradient(&mut randomized(net, case.seed, Net::prepare), &case.image())

@@ -67,7 +67,10 @@ where
     for (place, h) in numbers(&h).chunks_exact(2).enumerate() {
         let (pixel, i, image) = (place / 2, place / 2 * 4 + 2 + place % 2, place / 4);
         let (ln, shifted) = (log_scale(map, h[1]), x[i] + h[0]);
-        (sums[image], sizes[image]) = (sums[image] + ln, sizes[image] + ln.abs());
+        // The sum v = b + 2 is rounded before its sigmoid is taken, and ln σ(v) has the slope 1 − σ(v).
+        let v = h[1] + 2.0;
+        let of_sum = if map == ScaleMap::Sigmoid { v.abs() / (1.0 + v.exp()) } else { 0.0 };
+        (sums[image], sizes[image]) = (sums[image] + ln, sizes[image] + ln.abs() + of_sum / 4.0);
         // b + 2 and β·tanh are rounded before they are exponents.
         let relative = u * (8.0 + 2.0 * h[1].abs().max(ln.abs()));
         let scale = ln.exp();

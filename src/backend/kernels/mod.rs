@@ -26,7 +26,7 @@ pub use density::DensityKernel;
 pub use matrix::MatrixKernel;
 pub use memory::MemoryKernel;
 pub use network::{HiddenGradients, HiddenLayers, NetworkKernel};
-pub use optimizer::{AdamStep, AdamaxStep, Moving, OptimizerKernel};
+pub use optimizer::{AdamStep, AdamaxStep, Averaged, Moving, OptimizerKernel};
 pub use pixel::PixelKernel;
 pub use product::{Operand, ProductKernel};
 pub use squeeze::SqueezeKernel;

@@ -47,6 +47,9 @@ pub struct Moving<'a, B> {
     pub second: &'a mut B,
 }
 
+/// An average, what rounding has taken from it so far, and the weights that are added to it.
+pub type Averaged<'a, B> = (&'a mut B, &'a mut B, &'a B);
+
 /// Updates of weights in place, all parameters of a flow at once: most are small, and each by itself would wait longer
 /// for its workers than it works.
 pub trait OptimizerKernel<E: Element>: Storage<E> {
@@ -54,17 +57,18 @@ pub trait OptimizerKernel<E: Element>: Storage<E> {
     fn adam(&self, step: AdamStep, parameters: Vec<Moving<Buffer<E, Self>>>) -> Result<()>;
     /// One step of Adamax.
     fn adamax(&self, step: AdamaxStep, parameters: Vec<Moving<Buffer<E, Self>>>) -> Result<()>;
-    /// `average += rate · (w − average)`, for pairs of an average and its w.
-    fn average(&self, rate: f64, pairs: Vec<(&mut Buffer<E, Self>, &Buffer<E, Self>)>) -> Result<()>;
+    /// `average += rate · (w − average)`, for each average, what rounding has taken from it so far, and its w.
+    fn average(&self, rate: f64, all: Vec<Averaged<Buffer<E, Self>>>) -> Result<()>;
 }
 
 impl<E: Element> OptimizerKernel<E> for Cpu {
     fn adam(&self, step: AdamStep, parameters: Vec<Moving<Buffer<E, Self>>>) -> Result<()> {
         let (beta1, beta2, epsilon) = (E::of(step.beta1), E::of(step.beta2), E::of(step.epsilon));
+        let (rest1, rest2) = (E::of(1.0 - step.beta1), E::of(1.0 - step.beta2));
         let (step_size, correction) = (E::of(step.step_size), E::of(step.second_correction));
         each(parameters, |w, g, m, v| {
-            *m = beta1 * *m + (E::one() - beta1) * g;
-            *v = beta2 * *v + (E::one() - beta2) * g * g;
+            *m = beta1 * *m + rest1 * g;
+            *v = beta2 * *v + rest2 * g * g;
             *w -= step_size * *m / ((*v * correction).sqrt() + epsilon);
         });
         Ok(())
@@ -72,20 +76,26 @@ impl<E: Element> OptimizerKernel<E> for Cpu {
 
     fn adamax(&self, step: AdamaxStep, parameters: Vec<Moving<Buffer<E, Self>>>) -> Result<()> {
         let (beta1, beta2, epsilon) = (E::of(step.beta1), E::of(step.beta2), E::of(step.epsilon));
-        let step_size = E::of(step.step_size);
+        let (rest1, step_size) = (E::of(1.0 - step.beta1), E::of(step.step_size));
         each(parameters, |w, g, m, u| {
-            *m = beta1 * *m + (E::one() - beta1) * g;
+            *m = beta1 * *m + rest1 * g;
             *u = (beta2 * *u).max(g.abs());
             *w -= step_size * *m / (*u + epsilon);
         });
         Ok(())
     }
 
-    fn average(&self, rate: f64, pairs: Vec<(&mut Buffer<E, Self>, &Buffer<E, Self>)>) -> Result<()> {
+    fn average(&self, rate: f64, all: Vec<Averaged<Buffer<E, Self>>>) -> Result<()> {
         let rate = E::of(rate);
-        pairs.into_par_iter().for_each(|(average, w)| {
-            average.par_chunks_mut(CHUNK).zip(w.par_chunks(CHUNK)).for_each(|(average, w)| {
-                average.iter_mut().zip(w).for_each(|(average, &w)| *average += rate * (w - *average));
+        all.into_par_iter().for_each(|(average, rest, w)| {
+            let chunks = average.par_chunks_mut(CHUNK).zip(rest.par_chunks_mut(CHUNK)).zip(w.par_chunks(CHUNK));
+            chunks.for_each(|((average, rest), w)| {
+                for ((average, rest), &w) in average.iter_mut().zip(rest).zip(w) {
+                    let update = rate * (w - *average) + *rest;
+                    let sum = *average + update;
+                    *rest = update - (sum - *average);
+                    *average = sum;
+                }
             });
         });
         Ok(())
@@ -117,24 +127,27 @@ mod cuda {
         fn adam(&self, step: AdamStep, parameters: Vec<Moving<Buffer<E, Self>>>) -> Result<()> {
             let Some((card, table, grid)) = table_of(&parameters)? else { return Ok(()) };
             let [beta1, beta2, epsilon] = [step.beta1, step.beta2, step.epsilon].map(E::of);
+            let [rest1, rest2] = [1.0 - step.beta1, 1.0 - step.beta2].map(E::of);
             let [step_size, correction] = [step.step_size, step.second_correction].map(E::of);
-            launch!(E, &card, adam, grid, (&table, grid.1, beta1, beta2, epsilon, step_size, correction))
+            launch!(E, &card, adam, grid, (&table, grid.1, beta1, rest1, beta2, rest2, epsilon, step_size, correction))
         }
 
         fn adamax(&self, step: AdamaxStep, parameters: Vec<Moving<Buffer<E, Self>>>) -> Result<()> {
             let Some((card, table, grid)) = table_of(&parameters)? else { return Ok(()) };
-            let [beta1, beta2, epsilon, step_size] = [step.beta1, step.beta2, step.epsilon, step.step_size].map(E::of);
-            launch!(E, &card, adamax, grid, (&table, grid.1, beta1, beta2, epsilon, step_size))
+            let [beta1, rest1, beta2] = [step.beta1, 1.0 - step.beta1, step.beta2].map(E::of);
+            let [epsilon, step_size] = [step.epsilon, step.step_size].map(E::of);
+            launch!(E, &card, adamax, grid, (&table, grid.1, beta1, rest1, beta2, epsilon, step_size))
         }
 
-        fn average(&self, rate: f64, pairs: Vec<(&mut Buffer<E, Self>, &Buffer<E, Self>)>) -> Result<()> {
-            let columns = |pairs: &[(&mut Buffer<E, Self>, &Buffer<E, Self>)]| {
-                let averages = pairs.iter().map(|(average, _)| *average.device_ptr()).collect();
-                [averages, pairs.iter().map(|(_, w)| *w.device_ptr()).collect()]
-            };
-            let Some((first, _)) = pairs.first() else { return Ok(()) };
-            let lengths: Vec<usize> = pairs.iter().map(|(average, _)| average.len()).collect();
-            let (card, table, grid) = table(first.device(), columns(&pairs), lengths)?;
+        fn average(&self, rate: f64, all: Vec<Averaged<Buffer<E, Self>>>) -> Result<()> {
+            let Some((first, ..)) = all.first() else { return Ok(()) };
+            let columns = [
+                all.iter().map(|(average, ..)| *average.device_ptr()).collect(),
+                all.iter().map(|(_, rest, _)| *rest.device_ptr()).collect(),
+                all.iter().map(|(.., w)| *w.device_ptr()).collect(),
+            ];
+            let lengths: Vec<usize> = all.iter().map(|(average, ..)| average.len()).collect();
+            let (card, table, grid) = table(first.device(), columns, lengths)?;
             launch!(E, &card, average, grid, (&table, grid.1, E::of(rate)))
         }
     }
@@ -222,11 +235,49 @@ mod tests {
     #[test]
     fn the_debiased_average_of_equal_weights_is_the_weight() {
         let device = Cpu::default();
-        let mut average = one(&device, 0.0);
+        let (mut average, mut rest) = (one(&device, 0.0), one(&device, 0.0));
         for t in 1..5 {
             let rate = (1.0 - 0.9) / (1.0 - 0.9_f64.powi(t));
-            device.average(rate, vec![(&mut average, &one(&device, 3.0))]).unwrap();
+            device.average(rate, vec![(&mut average, &mut rest, &one(&device, 3.0))]).unwrap();
             assert!((average[0] - 3.0).abs() < 1e-14);
+        }
+    }
+
+    /// In f32 no update would move it: each is below half a unit in the last place.
+    #[test]
+    fn an_average_follows_weights_that_move_by_less_than_a_rounding_a_step() {
+        let device = Cpu::default();
+        let buffer = |value: f32| device.upload(&[value]).unwrap();
+        let (mut average, mut rest, w) = (buffer(1.0), buffer(0.0), buffer(1.0 + 3e-4));
+        let (decay, updates) = (0.9999_f64, 200_000);
+        for _ in 0..updates {
+            device.average(1.0 - decay, vec![(&mut average, &mut rest, &w)]).unwrap();
+        }
+        let right = f64::from(w[0]) - (f64::from(w[0]) - 1.0) * decay.powi(updates);
+        assert!((f64::from(average[0]) + f64::from(rest[0]) - right).abs() < 1e-7, "{} is not {right}", average[0]);
+    }
+
+    proptest::proptest! {
+        /// The weighted sum, in f64, of weights that wander: the compensated average is within two roundings of it.
+        #[test]
+        fn the_average_in_f32_is_the_weighted_sum_to_two_roundings(
+            steps in proptest::collection::vec(-1e-3..1e-3_f64, 1..400), decay in 0.9..0.9999_f64,
+        ) {
+            let device = Cpu::default();
+            let buffer = |value: f32| device.upload(&[value]).unwrap();
+            let (mut average, mut rest) = (buffer(0.0), buffer(0.0));
+            let (mut w, mut sum, mut weight) = (1.0_f64, 0.0, 0.0);
+            for (t, step) in steps.iter().enumerate() {
+                w += step;
+                let rounded = w as f32;
+                (sum, weight) = (decay * sum + f64::from(rounded), decay * weight + 1.0);
+                let rate = (1.0 - decay) / (1.0 - decay.powi(t as i32 + 1));
+                device.average(rate, vec![(&mut average, &mut rest, &buffer(rounded))]).unwrap();
+            }
+            let right = sum / weight;
+            // One rounding of the average itself, and of every update one, which are geometric in their weights.
+            let bound = 2.0 * f64::from(f32::EPSILON) * right.abs();
+            proptest::prop_assert!((f64::from(average[0]) - right).abs() <= bound, "{} is not {}", average[0], right);
         }
     }
 }
