@@ -166,7 +166,8 @@ fn masked_without_gain<E: Element, D: Device<E>>(
     init: &Initializer<D>,
     shape: ImageShape,
 ) -> Result<Box<dyn Bijector<E, D>>> {
-    let options = ConvNetOptions { width: 4, gain: false, ..Default::default() };
-    let net = ConvNet::new(init, (shape.channels / 2, shape.channels), options)?;
+    let half = shape.channels / 2;
+    let options = ConvNetOptions { width: 3 + half % 3, gain: false, ..Default::default() };
+    let net = ConvNet::new(init, (half, shape.channels), options)?;
     Ok(Box::new(Coupling::affine(shape.channels, ScaleMap::Exp, Box::new(net))?))
 }
