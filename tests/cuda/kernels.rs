@@ -331,7 +331,7 @@ fn optimizer<E: Element, D: Device<E>>(device: &D, case: Case) -> Result<Results
         ];
         if rule == "adam" { device.adam(adam, parameters) } else { device.adamax(adamax, parameters) }?;
     }
-    let (mut rest1, mut rest2) = (bench.random::<E>(w1.len())?, bench.random::<E>(w2.len())?);
+    let (mut rest1, mut rest2) = (bench.random::<E>(lengths[0])?, bench.random::<E>(lengths[1])?);
     device.average(0.3, vec![(&mut m1, &mut rest1, &w1), (&mut m2, &mut rest2, &w2)])?;
     let moved =
         [("w", &w1), ("w", &w2), ("m", &m1), ("m", &m2), ("v", &v1), ("v", &v2), ("rest", &rest1), ("rest", &rest2)];
