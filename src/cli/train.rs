@@ -188,7 +188,7 @@ fn stem(name: &str) -> String {
 
 fn describe(outcome: &Outcome) -> String {
     let mut lines = vec![
-        format!("step {}: train {:.3} bits/dim", outcome.step, outcome.train_bits_per_dim),
+        format!("step {}: train {:.3} {}", outcome.step, outcome.train.value(), outcome.train.unit()),
         format!("        test {}", super::eval::sentence(&outcome.test)),
     ];
     if let Some(raw) = &outcome.raw {
@@ -201,7 +201,7 @@ fn describe(outcome: &Outcome) -> String {
         drift if drift.is_nan() => "images were lost by inversion".into(),
         drift => format!("largest drift {drift:.1e}"),
     };
-    lines.push(format!("{:.0} images/s, {drift}", outcome.images_per_second));
+    lines.push(format!("{:.0} {}s/s, {drift}", outcome.images_per_second, outcome.train.sample()));
     if outcome.stored_steps > 0 {
         let stored = outcome.stored_steps;
         lines.push(format!(
@@ -213,8 +213,8 @@ fn describe(outcome: &Outcome) -> String {
         lines
             .push(format!("{skipped} updates were left out, since their gradient was not finite; to avoid it, {CALM}"));
     }
-    let (found, uniform) = (outcome.test.bits_per_dim, outcome.uniform_bits_per_dim);
-    if found.is_nan() || found >= uniform {
+    let found = outcome.test.loss.value();
+    if let Some(uniform) = outcome.uniform_bits_per_dim.filter(|uniform| found.is_nan() || found >= *uniform) {
         lines.push(format!(
             "the flow has learned nothing: all grey levels alike have {uniform:.3} bits/dim. Train longer, or {CALM}"
         ));

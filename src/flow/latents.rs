@@ -109,7 +109,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
                 let labels = labels.map(|labels| labels.get(range.clone()).unwrap_or(&[]));
                 let numbers = first + range.start as u64..first + range.end as u64;
                 let latents = self.draw_latents(device, numbers, temperatures.clone(), seed)?;
-                samples.push(super::quantize(&self.decode(latents, labels)?, self.bins)?);
+                samples.push(super::quantize(&self.decode(latents, labels)?, self.bins())?);
             }
             Ok(samples)
         })?;

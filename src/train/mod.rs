@@ -22,7 +22,7 @@ mod trainer;
 
 pub use average::Average;
 pub use checkpoint::Checkpoint;
-pub use curves::{XAxis, run_series, series_of_runs};
+pub use curves::{XAxis, run_series, series_of_runs, unit_of_run};
 pub use evaluate::{Classification, DataName, Evaluation, Labels, Noise, evaluate, evaluate_as, score};
 pub(crate) use evaluate::{expect_images, expect_labels};
 pub use glow_log::glow_log_series;
