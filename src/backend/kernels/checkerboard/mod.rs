@@ -1,7 +1,11 @@
 //! The pixels of one colour of a checkerboard, taken out of images and put back.
 
-use super::super::{Buffer, Cpu, Element, ImageShape};
+mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
+
 use crate::Result;
+use crate::backend::{Buffer, Element, ImageShape};
 use dfdx::tensor::Storage;
 
 /// `[h, w, c] ↔ [h, w/2, c]`: in each row the pixels whose row + column is even (`parity` 0) or odd (1), in their order.
@@ -16,91 +20,4 @@ pub trait CheckerboardKernel<E: Element>: Storage<E> {
         parity: usize,
         pixels: &Buffer<E, Self>,
     ) -> Result<()>;
-}
-
-impl<E: Element> CheckerboardKernel<E> for Cpu {
-    fn take_pixels(&self, x: &Buffer<E, Self>, shape: ImageShape, parity: usize) -> Result<Buffer<E, Self>> {
-        let mut taken = super::MemoryKernel::<E>::zeros(self, x.len() / 2)?;
-        let c = shape.channels;
-        for (pixel, taken) in taken.chunks_exact_mut(c).enumerate() {
-            taken.copy_from_slice(&x[place_of(pixel, shape, parity) * c..][..c]);
-        }
-        Ok(taken)
-    }
-
-    fn put_pixels(
-        &self,
-        y: &mut Buffer<E, Self>,
-        shape: ImageShape,
-        parity: usize,
-        pixels: &Buffer<E, Self>,
-    ) -> Result<()> {
-        let c = shape.channels;
-        for (pixel, put) in pixels.chunks_exact(c).enumerate() {
-            y[place_of(pixel, shape, parity) * c..][..c].copy_from_slice(put);
-        }
-        Ok(())
-    }
-}
-
-/// Where the pixel of this number among those of one colour stands among all: rows go on from image to image, so the row
-/// that decides is the one within its image.
-fn place_of(pixel: usize, shape: ImageShape, parity: usize) -> usize {
-    let half = shape.width / 2;
-    let row = pixel / half;
-    2 * pixel + (row % shape.height + parity) % 2
-}
-
-#[cfg(feature = "cuda")]
-mod cuda {
-    use super::*;
-    use crate::backend::Cuda;
-    use crate::backend::cuda::{elements, index, launch};
-    use crate::backend::kernels::MemoryKernel;
-    use cudarc::driver::DeviceSlice;
-
-    impl<E: Element> CheckerboardKernel<E> for Cuda {
-        fn take_pixels(&self, x: &Buffer<E, Self>, shape: ImageShape, parity: usize) -> Result<Buffer<E, Self>> {
-            let mut taken = MemoryKernel::<E>::zeros(self, x.len() / 2)?;
-            let (n, parity) = (index(taken.len())?, index(parity)?);
-            let (height, width, channels) = (index(shape.height)?, index(shape.width)?, index(shape.channels)?);
-            launch!(E, &x.device(), take_pixels, elements(n), (x, &mut taken, height, width, channels, parity, n))?;
-            Ok(taken)
-        }
-
-        fn put_pixels(
-            &self,
-            y: &mut Buffer<E, Self>,
-            shape: ImageShape,
-            parity: usize,
-            pixels: &Buffer<E, Self>,
-        ) -> Result<()> {
-            let (n, parity) = (index(pixels.len())?, index(parity)?);
-            let (height, width, channels) = (index(shape.height)?, index(shape.width)?, index(shape.channels)?);
-            launch!(E, &pixels.device(), put_pixels, elements(n), (y, pixels, height, width, channels, parity, n))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::backend::kernels::MemoryKernel;
-
-    #[test]
-    fn the_two_colours_are_all_pixels_of_every_image_once() {
-        let (device, shape) = (Cpu::default(), ImageShape::new(3, 4, 2));
-        let x = device.upload(&(0..2 * shape.dims()).map(|i| i as f32).collect::<Vec<_>>()).unwrap();
-        let mut y = device.upload(&vec![-1.0_f32; x.len()]).unwrap();
-        for parity in [0, 1] {
-            let taken = device.take_pixels(&x, shape, parity).unwrap();
-            for pixel in taken.chunks_exact(2) {
-                let place = pixel[0] as usize / 2;
-                let (row, column) = (place / 4 % 3, place % 4);
-                assert_eq!((row + column) % 2, parity);
-            }
-            device.put_pixels(&mut y, shape, parity, &taken).unwrap();
-        }
-        assert_eq!(y.to_vec(), x.to_vec());
-    }
 }
