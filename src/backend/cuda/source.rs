@@ -4,20 +4,20 @@
 /// All kernels, after what they share. `REAL` and `REAL_IS_FLOAT` or `REAL_IS_DOUBLE` are to be defined before it.
 pub const SOURCE: &str = concat!(
     include_str!("../kernels/prelude.cu"),
-    include_str!("../kernels/memory.cu"),
-    include_str!("../kernels/channel.cu"),
-    include_str!("../kernels/squeeze.cu"),
-    include_str!("../kernels/convolution.cu"),
-    include_str!("../kernels/coupling.cu"),
-    include_str!("../kernels/checkerboard.cu"),
+    include_str!("../kernels/memory/memory.cu"),
+    include_str!("../kernels/channel/channel.cu"),
+    include_str!("../kernels/squeeze/squeeze.cu"),
+    include_str!("../kernels/convolution/convolution.cu"),
+    include_str!("../kernels/coupling/coupling.cu"),
+    include_str!("../kernels/checkerboard/checkerboard.cu"),
     include_str!("../kernels/transforms/form.cu"),
     include_str!("../kernels/transforms/spline.cu"),
     include_str!("../kernels/transforms/mixture_logistic.cu"),
     include_str!("../kernels/transforms/transforms.cu"),
-    include_str!("../kernels/density.cu"),
-    include_str!("../kernels/matrix.cu"),
-    include_str!("../kernels/optimizer.cu"),
-    include_str!("../kernels/pixel.cu"),
+    include_str!("../kernels/density/density.cu"),
+    include_str!("../kernels/matrix/matrix.cu"),
+    include_str!("../kernels/optimizer/optimizer.cu"),
+    include_str!("../kernels/pixel/pixel.cu"),
 );
 
 /// The names of the kernels in [`SOURCE`].

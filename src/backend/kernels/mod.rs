@@ -1,4 +1,5 @@
-//! One file an operation, both devices side by side.
+//! One folder an operation, devices side by side: `mod.rs` has what the operation is and what devices share of it, `cpu.rs`
+//! and `cuda.rs` have it for each, and the `.cu` beside them is what CUDA runs.
 //!
 //! Matrices are row-major. `rows` counts pixels of all images of a batch: an image batch is the matrix
 //! `[batch · height · width, channels]`.

@@ -4,14 +4,17 @@
 //! they are computed in f64 whatever the flow computes in: beside a network's products that costs little, and no bin and
 //! no tail is lost. To add one: its two files, a variant of [`Transform`], its arm in `transforms.cu`.
 
+mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod mixture_logistic;
 mod spline;
 
 pub use mixture_logistic::MixtureLogistic;
 pub use spline::Spline;
 
-use super::super::{Buffer, Cpu, Element};
 use crate::Result;
+use crate::backend::{Buffer, Element};
 use dfdx::tensor::Storage;
 
 /// An invertible map of one number.
@@ -106,51 +109,6 @@ fn of_elements<E: Element>(h: &[E], numbers: usize, mut each: impl FnMut(usize, 
     }
 }
 
-impl<E: Element> TransformKernel<E> for Cpu {
-    fn transform(
-        &self,
-        transform: Transform,
-        x: &mut Buffer<E, Self>,
-        h: &Buffer<E, Self>,
-        ladj: &mut Buffer<f64, Self>,
-    ) -> Result<()> {
-        let (map, n) = (transform.element_wise(), (x.len() / ladj.len().max(1)).max(1));
-        of_elements(h, map.numbers(), |i, h| {
-            let (y, log_slope) = map.forward(x[i].as_f64(), h);
-            x[i] = E::of(y);
-            ladj[i / n] += log_slope;
-        });
-        Ok(())
-    }
-
-    fn untransform(&self, transform: Transform, y: &mut Buffer<E, Self>, h: &Buffer<E, Self>) -> Result<()> {
-        let map = transform.element_wise();
-        of_elements(h, map.numbers(), |i, h| y[i] = E::of(map.inverse(y[i].as_f64(), h)));
-        Ok(())
-    }
-
-    fn transform_gradient(
-        &self,
-        transform: Transform,
-        x: &Buffer<E, Self>,
-        g: &mut Buffer<E, Self>,
-        g_ladj: &Buffer<f64, Self>,
-        h: &Buffer<E, Self>,
-        d_h: &mut Buffer<E, Self>,
-    ) -> Result<()> {
-        let (map, n) = (transform.element_wise(), (x.len() / g_ladj.len().max(1)).max(1));
-        let numbers = map.numbers();
-        let mut wide = vec![0.0; numbers];
-        of_elements(h, numbers, |i, h| {
-            wide.fill(0.0);
-            g[i] = E::of(map.pull_back(x[i].as_f64(), h, g[i].as_f64(), g_ladj[i / n], &mut wide));
-            let d_h = &mut d_h[i * numbers..(i + 1) * numbers];
-            d_h.iter_mut().zip(&wide).for_each(|(d_h, wide)| *d_h += E::of(*wide));
-        });
-        Ok(())
-    }
-}
-
 /// `ln(1 + eᵛ)`.
 fn softplus(v: f64) -> f64 {
     v.max(0.0) + (-v.abs()).exp().ln_1p()
@@ -164,79 +122,6 @@ fn log_sigmoid(z: f64) -> f64 {
 fn sigmoid(v: f64) -> f64 {
     let e = (-v.abs()).exp();
     if v >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) }
-}
-
-#[cfg(feature = "cuda")]
-mod cuda {
-    use super::*;
-    use crate::backend::Cuda;
-    use crate::backend::cuda::{each, elements, index, launch, sums};
-    use cudarc::driver::{DeviceRepr, DeviceSlice};
-
-    /// The transform as the kernels' text has it.
-    #[derive(Clone, Copy)]
-    #[repr(C)]
-    struct Form {
-        bound: f64,
-        /// Bins or components.
-        count: u32,
-        numbers: u32,
-        /// Elements of an image.
-        elements: u32,
-        kind: i32,
-    }
-
-    // SAFETY: the fields are numbers, laid out as C lays them out.
-    unsafe impl DeviceRepr for Form {}
-
-    impl Form {
-        fn new(transform: Transform, elements: usize, h: usize) -> Result<Self> {
-            index(h)?;
-            let (kind, count, bound) = match transform {
-                Transform::Spline(Spline { bins, bound }) => (0, bins, bound),
-                Transform::MixtureLogistic(MixtureLogistic { components }) => (1, components, 0.0),
-            };
-            let (count, numbers) = (index(count)?, index(transform.numbers())?);
-            Ok(Self { bound, count, numbers, elements: index(elements)?, kind })
-        }
-    }
-
-    impl<E: Element> TransformKernel<E> for Cuda {
-        fn transform(
-            &self,
-            transform: Transform,
-            x: &mut Buffer<E, Self>,
-            h: &Buffer<E, Self>,
-            ladj: &mut Buffer<f64, Self>,
-        ) -> Result<()> {
-            let (card, batch) = (x.device(), ladj.len());
-            let form = Form::new(transform, x.len() / batch.max(1), h.len())?;
-            let grid = each(index(batch)?, form.elements);
-            let mut sums = sums(&card, (grid.0 * grid.1) as usize)?;
-            launch!(E, &card, transform, grid, (form, x, h, &mut sums))?;
-            launch!(E, &card, add_row_sums, elements(grid.1), (&sums, grid.0, 1.0, 0.0, ladj, grid.1))
-        }
-
-        fn untransform(&self, transform: Transform, y: &mut Buffer<E, Self>, h: &Buffer<E, Self>) -> Result<()> {
-            let form = Form::new(transform, y.len(), h.len())?;
-            launch!(E, &y.device(), untransform, elements(form.elements), (form, y, h))
-        }
-
-        fn transform_gradient(
-            &self,
-            transform: Transform,
-            x: &Buffer<E, Self>,
-            g: &mut Buffer<E, Self>,
-            g_ladj: &Buffer<f64, Self>,
-            h: &Buffer<E, Self>,
-            d_h: &mut Buffer<E, Self>,
-        ) -> Result<()> {
-            let (card, batch) = (x.device(), g_ladj.len());
-            let form = Form::new(transform, x.len() / batch.max(1), h.len())?;
-            let grid = each(index(batch)?, form.elements);
-            launch!(E, &card, transform_gradient, grid, (form, x, g, g_ladj, h, d_h))
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,94 +1,12 @@
-//! The hidden layers of a coupling network, as one kernel.
-//!
-//! ```text
-//! h1 = max((u·W1 + b1)·s1, 0)     u: the neighbours of each pixel of x, see `unfold`
-//! h2 = max((h1·W2 + b2)·s2, 0)
-//! taps = h2·W3                    what each pixel sends to its neighbours, see `sum_taps`
-//! ```
-//!
-//! Rows depend on each other in `u` alone. So on the CPU a block of rows goes through all of it before the next does, in
-//! buffers that stay in a core's cache and are not cleared in between; only what is asked for is written out whole. The
-//! gradient goes back the same way: with `g` the gradient with respect to what stands behind it,
-//!
-//! ```text
-//! dW3 += h2ᵀ·g_taps     g2 = (g_taps·W3ᵀ)·[h2 > 0]·s2     db2 += Σ g2     dlogs2 += f·Σ (g_taps·W3ᵀ)·h2
-//! dW2 += h1ᵀ·g2         g1 = (g2·W2ᵀ)·[h1 > 0]·s1         db1 += Σ g1     dlogs1 += f·Σ (g2·W2ᵀ)·h1
-//! dW1 += uᵀ·g1          g_x = fold (g1·W1ᵀ)
-//! ```
+//! The hidden layers on the CPU.
 
-use super::super::{Buffer, Cpu, Element, ImageShape};
-use super::MemoryKernel;
-use super::channel::{affine_relu, gradient};
-use super::convolution::{fold_rows, unfold_rows};
-use super::product::{matrix, multiply};
+use super::{HiddenGradients, HiddenLayers, NetworkKernel, unfolded_columns};
 use crate::Result;
-use dfdx::tensor::Storage;
-
-/// The hidden layers: what they multiply and add.
-#[derive(Debug)]
-pub struct HiddenLayers<'a, B> {
-    /// `[9 · (channels + 1), width]`, or `[9 · channels, width]` without an edge indicator.
-    pub conv1: &'a B,
-    /// `b1` and `s1`, `[width]` each.
-    pub norm1: (&'a B, &'a B),
-    /// `[width, width]`
-    pub conv2: &'a B,
-    /// `b2` and `s2`, `[width]` each.
-    pub norm2: (&'a B, &'a B),
-    /// `[width, taps]`; rows beyond `width` are not read.
-    pub conv3: &'a B,
-    /// Hidden channels.
-    pub width: usize,
-    /// Columns of `conv3`.
-    pub taps: usize,
-    /// Whether the neighbours have an edge indicator.
-    pub edge: bool,
-}
-
-/// Where the gradients of the hidden layers' parameters are added.
-#[derive(Debug)]
-pub struct HiddenGradients<'a, B> {
-    /// With respect to `conv1`.
-    pub conv1: &'a mut B,
-    /// With respect to `b1` and to the logarithms of `s1`.
-    pub norm1: (&'a mut B, &'a mut B),
-    /// With respect to `conv2`.
-    pub conv2: &'a mut B,
-    /// With respect to `b2` and to the logarithms of `s2`.
-    pub norm2: (&'a mut B, &'a mut B),
-    /// With respect to `conv3`.
-    pub conv3: &'a mut B,
-    /// `f` of `s = exp(f · logs)`.
-    pub factor: f64,
-}
-
-/// The hidden layers of a network, for images of a shape.
-pub trait NetworkKernel<E: Element>: Storage<E> {
-    /// `taps` `[rows, taps]`.
-    fn hidden(
-        &self,
-        x: &Buffer<E, Self>,
-        shape: ImageShape,
-        layers: &HiddenLayers<Buffer<E, Self>>,
-    ) -> Result<Buffer<E, Self>>;
-    /// `taps`, and `h1` and `h2` `[rows, width]` each.
-    fn hidden_keeping(
-        &self,
-        x: &Buffer<E, Self>,
-        shape: ImageShape,
-        layers: &HiddenLayers<Buffer<E, Self>>,
-    ) -> Result<(Buffer<E, Self>, [Buffer<E, Self>; 2])>;
-    /// The gradient with respect to `x`, from that with respect to `taps` and from `[h1, h2]`.
-    fn hidden_gradient(
-        &self,
-        x: &Buffer<E, Self>,
-        shape: ImageShape,
-        layers: &HiddenLayers<Buffer<E, Self>>,
-        hidden: [&Buffer<E, Self>; 2],
-        g_taps: &Buffer<E, Self>,
-        grads: HiddenGradients<Buffer<E, Self>>,
-    ) -> Result<Buffer<E, Self>>;
-}
+use crate::backend::kernels::MemoryKernel;
+use crate::backend::kernels::channel::cpu::{affine_relu, gradient};
+use crate::backend::kernels::convolution::cpu::{fold_rows, unfold_rows};
+use crate::backend::kernels::product::cpu::{matrix, multiply};
+use crate::backend::{Buffer, Cpu, Element, ImageShape};
 
 /// About how many rows go through the layers together.
 const BLOCK: usize = 256;
@@ -179,10 +97,6 @@ fn whole_lines(rows: usize, shape: ImageShape) -> usize {
     (rows / shape.width).max(1) * shape.width
 }
 
-fn unfolded_columns(shape: ImageShape, edge: bool) -> usize {
-    9 * (shape.channels + usize::from(edge))
-}
-
 /// The rows from `first` on, as many as `taps` has, through all layers. The buffers may be longer than that.
 fn pass_block<E: Element>(
     layers: &HiddenLayers<Buffer<E, Cpu>>,
@@ -200,85 +114,6 @@ fn pass_block<E: Element>(
     multiply(matrix(h1, rows, width), matrix(layers.conv2, width, width), h2, false);
     affine_relu(h2, layers.norm2.0, layers.norm2.1);
     multiply(matrix(h2, rows, width), matrix(layers.conv3, width, layers.taps), taps, false);
-}
-
-#[cfg(feature = "cuda")]
-mod cuda {
-    use super::*;
-    use crate::backend::Cuda;
-    use crate::backend::cuda::Rounding;
-    use crate::backend::kernels::channel::cuda::gradient;
-    use crate::backend::kernels::product::cuda::multiply;
-    use crate::backend::kernels::{ChannelKernel, ConvolutionKernel, Operand};
-    use cudarc::cublas::{CudaBlas, Gemm};
-    use cudarc::driver::DeviceSlice;
-
-    /// Layer by layer: the device's own products are at their best on all rows at once.
-    impl<E: Element> NetworkKernel<E> for Cuda
-    where
-        CudaBlas: Gemm<E>,
-    {
-        fn hidden(
-            &self,
-            x: &Buffer<E, Self>,
-            shape: ImageShape,
-            layers: &HiddenLayers<Buffer<E, Self>>,
-        ) -> Result<Buffer<E, Self>> {
-            Ok(self.hidden_keeping(x, shape, layers)?.0)
-        }
-
-        fn hidden_keeping(
-            &self,
-            x: &Buffer<E, Self>,
-            shape: ImageShape,
-            layers: &HiddenLayers<Buffer<E, Self>>,
-        ) -> Result<(Buffer<E, Self>, [Buffer<E, Self>; 2])> {
-            let (rows, width, columns) = (x.len() / shape.channels, layers.width, unfolded_columns(shape, layers.edge));
-            let times = |input: &Buffer<E, Self>, size: (usize, usize, usize), weight: &Buffer<E, Self>| {
-                let mut out = MemoryKernel::<E>::zeros(self, size.0 * size.2)?;
-                multiply(size, (Operand::Plain(input), Operand::Plain(weight)), &mut out, false, Rounding::AsChosen)?;
-                Result::Ok(out)
-            };
-            let mut h1 = times(&self.unfold(x, shape, layers.edge)?, (rows, columns, width), layers.conv1)?;
-            self.affine_relu(&mut h1, layers.norm1.0, layers.norm1.1)?;
-            let mut h2 = times(&h1, (rows, width, width), layers.conv2)?;
-            self.affine_relu(&mut h2, layers.norm2.0, layers.norm2.1)?;
-            Ok((times(&h2, (rows, width, layers.taps), layers.conv3)?, [h1, h2]))
-        }
-
-        fn hidden_gradient(
-            &self,
-            x: &Buffer<E, Self>,
-            shape: ImageShape,
-            layers: &HiddenLayers<Buffer<E, Self>>,
-            [h1, h2]: [&Buffer<E, Self>; 2],
-            g_taps: &Buffer<E, Self>,
-            grads: HiddenGradients<Buffer<E, Self>>,
-        ) -> Result<Buffer<E, Self>> {
-            let (rows, width, taps) = (x.len() / shape.channels, layers.width, layers.taps);
-            let (columns, factor) = (unfolded_columns(shape, layers.edge), grads.factor);
-            // `d += inputᵀ·g`, and `g·weightᵀ`, for a layer from `from` to `to` channels.
-            let back = |(from, to): (usize, usize),
-                        input: &Buffer<E, Self>,
-                        g: &Buffer<E, Self>,
-                        weight: &Buffer<E, Self>,
-                        d: &mut Buffer<E, Self>| {
-                let by_weight = (Operand::Transposed(input), Operand::Plain(g));
-                multiply((from, rows, to), by_weight, d, true, Rounding::AsChosen)?;
-                let mut g_input = MemoryKernel::<E>::zeros(self, rows * from)?;
-                let by_input = (Operand::Plain(g), Operand::Transposed(weight));
-                multiply((rows, to, from), by_input, &mut g_input, false, Rounding::AsChosen)?;
-                Result::Ok(g_input)
-            };
-            let mut g2 = back((width, taps), h2, g_taps, layers.conv3, grads.conv3)?;
-            gradient(self, h2, &mut g2, layers.norm2.1, true, factor, grads.norm2)?;
-            let mut g1 = back((width, width), h1, &g2, layers.conv2, grads.conv2)?;
-            gradient(self, h1, &mut g1, layers.norm1.1, true, factor, grads.norm1)?;
-            let unfolded = self.unfold(x, shape, layers.edge)?;
-            let g_unfolded = back((columns, width), &unfolded, &g1, layers.conv1, grads.conv1)?;
-            self.fold(&g_unfolded, shape, layers.edge)
-        }
-    }
 }
 
 #[cfg(test)]
