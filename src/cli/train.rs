@@ -222,7 +222,8 @@ fn describe(outcome: &Outcome) -> String {
     let what = "samples in samples/samples.png";
     lines.extend(not_finite_words(&outcome.samples_not_finite, outcome.samples, what));
     let folder = &outcome.folder;
-    let samples = if Path::new(folder).join("samples/samples.png").exists() { "samples/samples.png, " } else { "" };
+    let drawn = ["samples/samples.png", "samples/density.png"].map(|name| (name, Path::new(folder).join(name)));
+    let samples: String = drawn.iter().filter(|(_, path)| path.exists()).map(|(name, _)| format!("{name}, ")).collect();
     lines.push(format!("{folder}: model.safetensors, {samples}curve.svg, metrics.jsonl"));
     lines.join("\n")
 }

@@ -55,6 +55,7 @@ pub use portion::Portion;
 pub use samples::Samples;
 pub use sources::{Format, Source, SourceFile, SourceList};
 pub use store::{Presence, Store, VARIABLE};
+pub use table::write_table;
 pub use vectors::open_vectors;
 
 use std::path::{Path, PathBuf};

@@ -10,7 +10,7 @@ use super::attributes::separated;
 use super::split::train_and_test;
 use super::{DataSet, Images, file_name};
 use crate::error::{Error, Result};
-use crate::files::read_text;
+use crate::files::{read_text, write_atomically};
 
 /// What can be said behind a table's place.
 pub(super) const SAID: [&str; 3] = ["label", "without", "test"];
@@ -58,6 +58,22 @@ pub fn load(path: &Path, said: &[(&str, &str)]) -> Result<DataSet> {
         }
     };
     Ok(DataSet { name: file_name(path), train, test, bins: 0, classes, features: whole.features, remarks: Vec::new() })
+}
+
+/// Writes vectors `[n, features]` as a table: a line of headings, then a vector a line, each number with all digits that it
+/// needs to be read back.
+///
+/// # Errors
+/// [`Error::Io`] where the file cannot be written.
+pub fn write_table(path: &Path, names: &[String], values: &[f64]) -> Result<()> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    let mut write = || {
+        table.write_record(names)?;
+        values.chunks_exact(names.len().max(1)).try_for_each(|row| table.write_record(row.iter().map(f64::to_string)))
+    };
+    write().map_err(|error| Error::Device(error.to_string()))?;
+    let bytes = table.into_inner().map_err(|error| Error::Device(error.to_string()))?;
+    write_atomically(path, &bytes)
 }
 
 /// The names of classes: numbers in their order, other names in the alphabet's.
@@ -193,6 +209,19 @@ mod tests {
     fn classes_that_are_numbers_are_in_their_order() {
         let (_folder, path) = file("x,c\n1,10\n2,9\n3,-1\n");
         assert_eq!(load(&path, &[("label", "c")]).unwrap().classes, ["-1", "9", "10"]);
+    }
+
+    #[test]
+    fn a_table_that_was_written_reads_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        let (names, values) = (["a, \"b\"".to_owned(), "c".to_owned()], [0.1, -1e-300, 1.0 / 3.0, 2e15]);
+        write_table(&path, &names, &values).unwrap();
+        let set = load(&path, &[]).unwrap();
+        assert_eq!(
+            (set.test.samples(&[0, 1]).unwrap(), set.features),
+            (Samples::Reals(values.to_vec()), names.to_vec())
+        );
     }
 
     #[test]

@@ -190,6 +190,15 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         }
     }
 
+    /// A name for each feature of vectors: its own, or `x0`, `x1` and so on.
+    pub fn names_of_features(&self) -> Vec<String> {
+        let features = self.image.channels;
+        match self.feature_names() {
+            names if names.len() == features => names.to_vec(),
+            _ => (0..features).map(|i| format!("x{i}")).collect(),
+        }
+    }
+
     /// Gives the features their names.
     pub(super) fn name_features(&mut self, names: &[String]) {
         if let Space::Reals(standardization) = &mut self.space {

@@ -83,6 +83,29 @@ pub fn decode<E: Element, D: Device<E>>(
     Ok(Decoded { values: values.concat(), levels, not_finite })
 }
 
+/// The vectors of points, `[n, features]`: the inverse of [`encode`] of a flow of vectors.
+///
+/// # Errors
+/// As [`decode`], and [`Error::Usage`] where the flow is of images.
+pub fn decode_vectors<E: Element, D: Device<E>>(
+    flow: &Flow<E, D>,
+    device: &D,
+    points: &Points<E>,
+    labels: Option<&[usize]>,
+) -> Result<Vec<f64>> {
+    expect_labels(points.len(), labels)?;
+    let shard = device.shard_images(flow.activation());
+    let shards = device.over_shards(points.len(), shard, |device, ranges| {
+        let mut vectors = Vec::new();
+        for range in ranges {
+            let x = flow.decode(points.upload(device, range.clone())?, part(labels, range))?;
+            vectors.extend(flow.vectors_of(&x)?);
+        }
+        Ok(vectors)
+    })?;
+    Ok(shards.concat())
+}
+
 /// The labels of a shard.
 fn part<'a>(labels: Option<&'a [usize]>, range: &Range<usize>) -> Option<&'a [usize]> {
     labels.map(|labels| labels.get(range.clone()).unwrap_or(&[]))

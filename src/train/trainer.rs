@@ -5,6 +5,7 @@ use super::checkpoint::CheckpointTensors;
 use super::evaluate::{expect_images, expect_labels};
 use super::inspect::{midpoints, some_labels};
 use super::optimizer::swap_weights;
+use super::portrait::draw_vectors;
 use super::resident::PeakMemory;
 use super::timing::{Timing, drop_cut_off_line, read_timing};
 use super::{
@@ -648,6 +649,10 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             } else {
                 (Vec::new(), 0)
             };
+        if self.flow.is_of_vectors() {
+            let (path, name) = (self.folder.file("samples").join("density.png"), &self.file.name);
+            self.with_average(|flow, device| draw_vectors(flow, device, &images, name, seed, &path))?;
+        }
         // Last: a run with this record is done.
         let record =
             ValidationRecord { step: self.step, epoch: self.epoch(), evaluation: test.clone(), raw: raw.clone() };
