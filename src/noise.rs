@@ -42,6 +42,8 @@ pub enum Purpose {
     Augment = 9,
     /// Places at which training images are cut out of larger ones.
     Crop = 10,
+    /// Points of built-in densities in the plane.
+    Toy = 11,
 }
 
 /// Which numbers: a seed and a purpose, at a step.

@@ -5,6 +5,7 @@ use crate::Result;
 use crate::backend::{Cpu, Initializer};
 use crate::data::published_size;
 use crate::flow::{Flow, FlowFile, LayerSummary, Registry, Summary};
+use crate::train::with_features_of_data;
 
 /// Validate a flow file; show its layers, parameters and cost
 #[derive(Debug, clap::Args)]
@@ -14,13 +15,16 @@ pub struct Args {
     /// Every layer, also those that repeat
     #[arg(long)]
     all: bool,
+    /// Data of vectors, where the flow leaves their number of features to them
+    #[arg(long)]
+    data: Option<String>,
     /// As JSON
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let file = FlowFile::read(&args.flow)?;
+    let file = with_features_of_data(FlowFile::read(&args.flow)?, args.data.as_deref())?;
     let device = Cpu::default();
     let flow = Flow::<f32, Cpu>::build(&file, &Registry::default(), &Initializer::blank(&device))?;
     let summary = flow.summary(&device, &file)?;

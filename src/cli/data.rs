@@ -115,6 +115,7 @@ fn fetch(names: &[String], args: &StoreArgs, quiet: bool) -> Result<()> {
 fn check(name: &str, flow: Option<&str>, json: bool) -> Result<()> {
     let set = match flow {
         Some(flow) => open_data(&FlowFile::read(flow)?, Some(name))?,
+        None if data::are_vectors(name) => data::open_vectors(name)?,
         None => data::open(name)?,
     };
     let copies = Copies::count("test", &set.test, &set.train)?;

@@ -6,7 +6,7 @@ use super::progress::{CALM, Progress};
 use crate::backend::{Device, Element};
 use crate::flow::spec::{Length, Memory};
 use crate::flow::{FlowFile, Registry, not_finite_words};
-use crate::train::{Checkpoint, DataIdentity, Outcome, RunFolder, Start, Trainer};
+use crate::train::{Checkpoint, DataIdentity, Outcome, RunFolder, Start, Trainer, with_features_of_data};
 use crate::{Error, Result};
 use clap::ValueEnum;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -81,6 +81,7 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn start<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<Outcome> {
     let file = overridden(args, FlowFile::read(args.flow.as_deref().unwrap_or_default())?)?;
+    let file = with_features_of_data(file, None)?;
     let folder = RunFolder::create(args.out.as_deref(), &stem(&file.name))?;
     let start = args.from.as_deref().map_or(Start::Fresh, Start::From);
     train(args, device, &file, None, folder, start)

@@ -38,6 +38,7 @@ mod sources;
 mod split;
 mod store;
 mod table;
+mod toy;
 mod vectors;
 
 pub use crate::noise::permutation;
@@ -56,7 +57,7 @@ pub use samples::Samples;
 pub use sources::{Format, Source, SourceFile, SourceList};
 pub use store::{Presence, Store, VARIABLE};
 pub use table::write_table;
-pub use vectors::open_vectors;
+pub use vectors::{are_vectors, open_vectors};
 
 use std::path::{Path, PathBuf};
 
@@ -114,7 +115,7 @@ pub fn open_as(source: &str, opening: &Opening) -> Result<DataSet> {
             cifar100::load(folder, labels.unwrap_or_default())
         }
         ("idx", Some(folder)) => idx::load(folder),
-        ("csv", _) => Err(Error::Usage(format!(
+        ("csv" | "toy", _) => Err(Error::Usage(format!(
             "data '{source}' are vectors of real numbers, and the flow is of images: a flow of them begins with \
              `vector: (features: …)`"
         ))),

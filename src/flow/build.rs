@@ -40,8 +40,13 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
                 (ImageShape::new(image.height, image.width, image.channels), Space::Levels(image.bins()))
             }
             SampleSpec::Vector(vector) => {
-                let standardization = Standardization::new(&initializer.at("standardize"), vector.features)?;
-                (ImageShape::new(1, 1, vector.features), Space::Reals(standardization))
+                let Some(features) = vector.features else {
+                    let node = file.spec.vector.as_ref().map_or(NodeId::NOWHERE, |vector| vector.node);
+                    let help = "say it, `vector: (features: 6)`, or name the data: --data csv:FILE".to_owned();
+                    return Err(file.error_at(node, "how many features a vector has is not said", Some(help)));
+                };
+                let standardization = Standardization::new(&initializer.at("standardize"), features)?;
+                (ImageShape::new(1, 1, features), Space::Reals(standardization))
             }
         };
         let layers = initializer.at("layers");

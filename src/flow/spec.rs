@@ -51,15 +51,15 @@ pub enum SampleSpec {
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename = "vector", deny_unknown_fields)]
 pub struct VectorSpec {
-    /// Numbers in a vector.
-    #[serde(deserialize_with = "bounds::count")]
-    pub features: usize,
+    /// Numbers in a vector. `train` takes it from its data where it is not said.
+    #[serde(default, deserialize_with = "bounds::optional_count")]
+    pub features: Option<usize>,
 }
 
 impl VectorSpec {
     /// What makes a field that is right impossible.
     pub(crate) fn contradiction(&self) -> Option<(&'static str, &'static str)> {
-        (self.features > 1 << 20).then_some(("a vector has more than 2^20 features", "check `features`"))
+        (self.features.unwrap_or(0) > 1 << 20).then_some(("a vector has more than 2^20 features", "check `features`"))
     }
 }
 
@@ -69,7 +69,7 @@ impl FlowSpec {
         match (&self.image, &self.vector) {
             (Some(image), _) => SampleSpec::Image(image.value),
             (None, Some(vector)) => SampleSpec::Vector(vector.value),
-            (None, None) => SampleSpec::Vector(VectorSpec { features: 0 }),
+            (None, None) => SampleSpec::Vector(VectorSpec { features: None }),
         }
     }
 
@@ -77,7 +77,7 @@ impl FlowSpec {
     pub fn shape(&self) -> [usize; 3] {
         match self.samples() {
             SampleSpec::Image(image) => [image.height, image.width, image.channels],
-            SampleSpec::Vector(vector) => [1, 1, vector.features],
+            SampleSpec::Vector(vector) => [1, 1, vector.features.unwrap_or(0)],
         }
     }
 

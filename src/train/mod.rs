@@ -35,6 +35,6 @@ pub use portrait::draw_vectors;
 pub use ranking::{Area, Comparison, Ranked, auroc, rank, write_ranking};
 pub use resident::peak_mib;
 pub use run::{RunFolder, TEMPERATURES, draw_samples, sample_labels};
-pub use source::{open_data, open_data_as};
+pub use source::{open_data, open_data_as, with_features_of_data};
 pub use timing::{StepTimes, Timing, read_timing};
 pub use trainer::{Event, Outcome, Start, Trainer};

@@ -63,6 +63,22 @@ pub fn open_data_as(file: &FlowFile, name: Option<&str>, skip_unreadable: bool) 
     data.with_bins(image.bins())?.telling_constant()
 }
 
+/// The flow file with the number of features that its vectors have, where it does not say it: that of the data that are
+/// named, or else the recipe's own. Otherwise the file as it is.
+///
+/// # Errors
+/// As [`open_data`].
+pub fn with_features_of_data(file: FlowFile, name: Option<&str>) -> Result<FlowFile> {
+    let mut spec = file.spec.clone();
+    match &mut spec.vector {
+        Some(vector) if vector.features.is_none() => {
+            vector.features = Some(open_data(&file, name)?.train.shape()[2]);
+            FlowFile::from_spec(file.name, &spec)
+        }
+        _ => Ok(file),
+    }
+}
+
 /// Says of an error about the recipe's own data that they are the recipe's, where a relative place of theirs is not there:
 /// it was meant from another folder.
 fn of_the_recipe(file: &FlowFile, source: &str, error: Error) -> Error {

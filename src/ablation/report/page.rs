@@ -47,7 +47,7 @@ fn scale(contents: &Contents) -> String {
             let (height, width, channels) = (image.height, image.width, image.channels);
             format!("images of {height}×{width}×{channels} in {} grey levels", image.bins())
         }
-        SampleSpec::Vector(vector) => format!("vectors of {} features", vector.features),
+        SampleSpec::Vector(vector) => format!("vectors of {} features", vector.features.unwrap_or(0)),
     };
     let count = |of: fn(&crate::ablation::plan::Variant) -> u64| {
         let all = plan.variants.iter().map(of);
