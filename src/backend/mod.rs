@@ -31,9 +31,9 @@ pub use shards::{Shards, set_workers, workers};
 
 use dfdx::tensor::Storage;
 use kernels::{
-    ActivationKernel, ChannelKernel, CheckerboardKernel, ConvolutionKernel, CouplingKernel, DensityKernel,
-    HadamardKernel, MatrixKernel, MemoryKernel, NetworkKernel, OptimizerKernel, PixelKernel, ProductKernel,
-    SqueezeKernel, TransformKernel,
+    ActivationKernel, AttentionKernel, ChannelKernel, CheckerboardKernel, ConvolutionKernel, CouplingKernel,
+    DensityKernel, GatingKernel, HadamardKernel, MatrixKernel, MemoryKernel, NetworkKernel, NormalisationKernel,
+    OptimizerKernel, PixelKernel, ProductKernel, SqueezeKernel, TransformKernel,
 };
 
 /// The numbers a flow computes with: `f32`, or `f64` where the mathematics is to be checked.
@@ -118,6 +118,9 @@ pub trait Device<E: Element>:
     + OptimizerKernel<E>
     + ActivationKernel<E>
     + HadamardKernel<E>
+    + GatingKernel<E>
+    + NormalisationKernel<E>
+    + AttentionKernel<E>
     + Shards
 {
 }

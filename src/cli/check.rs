@@ -109,6 +109,12 @@ fn table(summary: &Summary, batch: usize, all: bool) -> String {
     }
     let (parameters, multiply_adds) = (grouped(summary.parameters as u64), grouped(summary.multiply_adds));
     lines.push(format!("{:<57}{parameters:>14}{multiply_adds:>22}", "total"));
+    if summary.inverse_multiply_adds != summary.multiply_adds {
+        lines.push(format!(
+            "a sample takes {} multiply-adds: autoregressive layers have a dear direction, which goes element by element",
+            grouped(summary.inverse_multiply_adds)
+        ));
+    }
     lines.push(String::new());
     let latents: Vec<String> = summary.latents.iter().map(|(name, s)| format!("{name} {}", shape(*s))).collect();
     lines.push(format!("latents: {}", latents.join(", ")));

@@ -67,6 +67,12 @@ pub fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Erro
     SIZE.check(&size).map(|()| size)
 }
 
+pub fn sizes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Error> {
+    #[derive(Deserialize)]
+    struct Size(#[serde(deserialize_with = "size")] usize);
+    Ok(Vec::<Size>::deserialize(deserializer)?.into_iter().map(|Size(size)| size).collect())
+}
+
 pub fn spline_bins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     SPLINE_BINS.read(deserializer)
 }

@@ -8,9 +8,13 @@ use super::{Flow, FlowFile, Level, NodeId, Registry, Split};
 use crate::backend::{Device, Element, ImageShape, Initializer, Parameters};
 use crate::bijector::Bijector;
 use crate::bijectors::{
-    ActNorm, Chain, Coupling, InvertibleConv, Mask, MixtureLogistic, Permutation, Spline, Squeeze, Transform,
+    ActNorm, Autoregressive, Chain, Coupling, InvertibleConv, Mask, MixtureLogistic, Permutation, Spline, Squeeze,
+    Transform,
 };
-use crate::nets::{ConvNet, ConvNetOptions, Net};
+use crate::nets::{
+    ConvNet, ConvNetOptions, Dense, DenseOptions, Gated, GatedOptions, Made, MadeOptions, Net, Residual,
+    ResidualOptions,
+};
 use crate::priors::{Classifier, TopOptions, TopPrior, split, split_without_gain};
 use crate::{Error, Result};
 
@@ -142,6 +146,12 @@ impl Place<'_> {
                 self.network(layer, shape, o.mask, transform.numbers(), net)
                     .and_then(|net| Coupling::transforming(channels, o.mask, transform, net).map(boxed))
             }
+            LayerSpec::Autoregressive(o) => {
+                let (map, hidden) = (o.transform.map(), o.hidden.clone());
+                let options = MadeOptions { hidden, activation: o.activation, order: o.order, context: 0 };
+                Made::new(initializer, shape.dims(), map.numbers(), &options)
+                    .and_then(|made| Autoregressive::new(shape, map, o.direction, made).map(boxed))
+            }
             LayerSpec::Split(o) => {
                 self.half("Split", channels)?;
                 let prior = match o.gain {
@@ -192,6 +202,35 @@ impl Place<'_> {
                 };
                 ConvNet::new(initializer, channels, options).map(|net| Box::new(net) as Box<dyn Net<E, D>>)
             }
+            NetChoice::Dense(dense) => {
+                let (hidden, activation) = (dense.hidden.clone(), dense.activation);
+                let (log_scale_factor, gain) = (spec.log_scale_factor, spec.gain);
+                let options = DenseOptions { hidden, activation, log_scale_factor, gain };
+                Dense::new(initializer, channels, &options).map(|net| Box::new(net) as Box<dyn Net<E, D>>)
+            }
+            NetChoice::Residual(residual) => {
+                let options = ResidualOptions {
+                    blocks: residual.blocks,
+                    width: spec.width,
+                    edge_channel: spec.edge_channel,
+                    inner_actnorm: spec.inner_actnorm,
+                    log_scale_factor: spec.log_scale_factor,
+                    gain: spec.gain,
+                };
+                Residual::new(initializer, channels, options).map(|net| Box::new(net) as Box<dyn Net<E, D>>)
+            }
+            NetChoice::Gated(gated) => {
+                let options = GatedOptions {
+                    blocks: gated.blocks,
+                    attention: gated.attention,
+                    heads: gated.heads,
+                    width: spec.width,
+                    edge_channel: spec.edge_channel,
+                    log_scale_factor: spec.log_scale_factor,
+                    gain: spec.gain,
+                };
+                Gated::new(initializer, channels, options).map(|net| Box::new(net) as Box<dyn Net<E, D>>)
+            }
             NetChoice::Custom(name, settings) => match registry.find_net(name) {
                 Some(build) => build(settings, channels, initializer),
                 None => return Err(self.unregistered("network", name, registry.net_names())),
@@ -236,6 +275,7 @@ impl Place<'_> {
         let Error::Shape { layer, expected, found } = error else { return error };
         let help = match layer.as_str() {
             _ if expected.ends_with("checkerboard") => Some("pad or crop the images, or use `mask: Halves` here"),
+            "Gated" => Some("choose `heads` that divide the coupling's `width`, or `attention: false`"),
             "Squeeze" => Some("an image must divide by 2 once for every Squeeze: pad it, crop it or use fewer levels"),
             "AdditiveCoupling" | "AffineCoupling" | "Split" => {
                 Some("put a Squeeze() before it, to have 4 times the channels")

@@ -5,7 +5,10 @@
 use ron::value::RawValue;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, ser::Error as _};
 
-pub use crate::bijectors::{Mask, Parity, ScaleMap, Weight};
+pub use crate::bijectors::{Direction, Mask, Parity, ScaleMap, Weight};
+pub use crate::nets::{Activation, Order};
+
+use crate::bijectors::{ElementMap, MixtureLogistic, Spline, Transform};
 
 use super::{
     bounds,
@@ -35,6 +38,8 @@ pub enum LayerSpec {
     SplineCoupling(SplineCoupling),
     /// Some elements, each through a mixture of logistics by a network's function of the others (Flow++).
     MixtureCoupling(MixtureCoupling),
+    /// Every element, moved by a masked network's function of the elements before it (MAF; IAF).
+    Autoregressive(Autoregressive),
     /// Each 2×2 block of pixels becomes one pixel of four times the channels.
     Squeeze {},
     /// Half of the channels become a latent, under a Gaussian that the other half predicts.
@@ -59,6 +64,7 @@ impl LayerSpec {
             Self::AffineCoupling(_) => "AffineCoupling",
             Self::SplineCoupling(_) => "SplineCoupling",
             Self::MixtureCoupling(_) => "MixtureCoupling",
+            Self::Autoregressive(_) => "Autoregressive",
             Self::Squeeze {} => "Squeeze",
             Self::Split(_) => "Split",
             Self::Repeat(..) => "Repeat",
@@ -207,8 +213,156 @@ pub enum Net {
     /// `Convolutional`: Glow's, with the coupling's other options.
     #[default]
     Convolutional,
+    /// `Dense(hidden: [64, 64])`: a dense network on the channels of each pixel.
+    Dense(Dense),
+    /// `Residual(blocks: 2)`: RealNVP's residual network.
+    Residual(Residual),
+    /// `Gated(blocks: 2)`: Flow++'s gated convolutions and self-attention.
+    Gated(Gated),
     /// `Custom("name")` or `Custom("name", (option: 1))`: a network registered by the program.
     Custom(String, #[serde(default)] Settings),
+}
+
+/// Options of [`Net::Dense`].
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dense {
+    /// Channels of each hidden layer. Default `[64, 64]`.
+    #[serde(deserialize_with = "bounds::sizes")]
+    pub hidden: Vec<usize>,
+    /// What follows each of them. Default `Relu`.
+    pub activation: Activation,
+}
+
+impl Default for Dense {
+    fn default() -> Self {
+        Self { hidden: vec![64, 64], activation: Activation::default() }
+    }
+}
+
+/// Options of [`Net::Residual`].
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Residual {
+    /// Blocks of two convolutions, at most 64. Default 2.
+    #[serde(deserialize_with = "bounds::parts")]
+    pub blocks: usize,
+}
+
+impl Default for Residual {
+    fn default() -> Self {
+        Self { blocks: 2 }
+    }
+}
+
+/// Options of [`Net::Gated`].
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gated {
+    /// Blocks, at most 64. Default 2.
+    #[serde(deserialize_with = "bounds::parts")]
+    pub blocks: usize,
+    /// Whether each has attention over pixels. Default true.
+    pub attention: bool,
+    /// Heads of attention, which divide the coupling's width. Default 4.
+    #[serde(deserialize_with = "bounds::parts")]
+    pub heads: usize,
+}
+
+impl Default for Gated {
+    fn default() -> Self {
+        Self { blocks: 2, attention: true, heads: 4 }
+    }
+}
+
+/// Options of [`LayerSpec::Autoregressive`].
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Autoregressive {
+    /// What moves an element. Default `Affine()`.
+    pub transform: ElementTransform,
+    /// Units of each hidden layer of the masked network. Default `[64, 64]`.
+    #[serde(deserialize_with = "bounds::sizes")]
+    pub hidden: Vec<usize>,
+    /// What follows each of them. Default `Relu`.
+    pub activation: Activation,
+    /// The order of the elements. Default `Forward`.
+    pub order: Order,
+    /// Which direction takes one pass. Default `Density`.
+    pub direction: Direction,
+}
+
+impl Default for Autoregressive {
+    fn default() -> Self {
+        Self {
+            transform: ElementTransform::default(),
+            hidden: vec![64, 64],
+            activation: Activation::default(),
+            order: Order::default(),
+            direction: Direction::default(),
+        }
+    }
+}
+
+/// What moves the elements of [`LayerSpec::Autoregressive`]; the transforms of couplings.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+#[serde(rename = "transform", deny_unknown_fields)]
+pub enum ElementTransform {
+    /// A shift.
+    Additive,
+    /// A shift and a scale.
+    Affine {
+        /// How the network's output becomes a scale. Default `ClampedTanh(bound: 2)`, which starts as the identity.
+        #[serde(default = "clamped")]
+        scale: ScaleMap,
+    },
+    /// As in [`SplineCoupling`].
+    Spline {
+        /// Bins of each spline, at most 32. Default 8.
+        #[serde(default = "eight", deserialize_with = "bounds::spline_bins")]
+        bins: usize,
+        /// Elements beyond it, either way, stay as they are. Default 3.
+        #[serde(default = "three", deserialize_with = "bounds::positive")]
+        bound: f64,
+    },
+    /// As in [`MixtureCoupling`].
+    Mixture {
+        /// Logistics in each mixture, at most 64. Default 8.
+        #[serde(default = "eight", deserialize_with = "bounds::parts")]
+        components: usize,
+    },
+}
+
+fn clamped() -> ScaleMap {
+    ScaleMap::ClampedTanh { bound: 2.0 }
+}
+
+fn eight() -> usize {
+    8
+}
+
+fn three() -> f64 {
+    3.0
+}
+
+impl Default for ElementTransform {
+    fn default() -> Self {
+        Self::Affine { scale: clamped() }
+    }
+}
+
+impl ElementTransform {
+    /// The map itself.
+    pub fn map(self) -> ElementMap {
+        match self {
+            Self::Additive => ElementMap::Additive,
+            Self::Affine { scale } => ElementMap::Affine(scale),
+            Self::Spline { bins, bound } => ElementMap::Transform(Transform::Spline(Spline { bins, bound })),
+            Self::Mixture { components } => {
+                ElementMap::Transform(Transform::MixtureLogistic(MixtureLogistic { components }))
+            }
+        }
+    }
 }
 
 /// Options of [`LayerSpec::Split`].

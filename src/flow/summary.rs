@@ -19,6 +19,8 @@ pub struct LayerSummary {
     pub parameters: usize,
     /// Multiplications with additions of its matrix products, for one image in the forward direction.
     pub multiply_adds: u64,
+    /// The same in the inverse direction; more where that goes element by element.
+    pub inverse_multiply_adds: u64,
 }
 
 /// A flow in figures, counted from the model that was built.
@@ -38,6 +40,8 @@ pub struct Summary {
     pub parameters: usize,
     /// Multiply-adds for one image in the forward direction, together.
     pub multiply_adds: u64,
+    /// The same in the inverse direction, as for a sample.
+    pub inverse_multiply_adds: u64,
     /// Bytes that a training step by inversion needs for each image in work, beside the parameters.
     pub training_bytes_per_image: usize,
     /// Of these, bytes of inputs that are kept because their layers' inverses are too dear to rebuild them.
@@ -77,6 +81,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             output: list(self.top_shape),
             parameters: self.top.trained_count(),
             multiply_adds: 0,
+            inverse_multiply_adds: 0,
         });
         if let Some(classifier) = &self.classifier {
             layers.push(LayerSummary {
@@ -85,6 +90,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
                 output: [1, 1, self.classes().unwrap_or(0)],
                 parameters: classifier.trained_count(),
                 multiply_adds: 0,
+                inverse_multiply_adds: 0,
             });
         }
         Ok(Summary {
@@ -98,6 +104,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             images_in_work: self.images_in_work(device),
             images_on_card: images_on_card(self.activation()),
             multiply_adds: layers.iter().map(|layer| layer.multiply_adds).sum(),
+            inverse_multiply_adds: layers.iter().map(|layer| layer.inverse_multiply_adds).sum(),
             layers,
         })
     }
@@ -115,5 +122,6 @@ fn row<E: Element, D: Device<E>>(
         output: list(output),
         parameters: layer.trained_count(),
         multiply_adds: layer.multiply_adds(input),
+        inverse_multiply_adds: layer.inverse_multiply_adds(input),
     }
 }

@@ -5,7 +5,10 @@ use crate::bijectors::{
     ActNorm, Autoregressive, Chain, Coupling, Direction, ElementMap, InvertibleConv, Mask, MixtureLogistic, Parity,
     Permutation, ScaleMap, Spline, Squeeze, Transform, Weight,
 };
-use crate::nets::{Activation, ConvNet, ConvNetOptions, Dense, DenseOptions, Made, MadeOptions, Net, Order};
+use crate::nets::{
+    Activation, ConvNet, ConvNetOptions, Dense, DenseOptions, Gated, GatedOptions, Made, MadeOptions, Net, Order,
+    Residual, ResidualOptions,
+};
 use crate::priors::{LabelledTop, TopOptions, TopPrior, split, split_without_gain};
 use crate::{Bijector, Result};
 
@@ -50,8 +53,15 @@ pub fn registry<E: Element, D: Device<E>>() -> Vec<Registered<E, D>> {
         entry("SplineCoupling, checkerboard", 2, 1, |init, shape, _| transforming(init, shape, Mask::Checkerboard(Parity::Even), spline(3))),
         entry("MixtureCoupling", 1, 2, |init, shape, _| transforming(init, shape, Mask::Halves, mixture(3))),
         entry("MixtureCoupling, checkerboard", 2, 1, |init, shape, _| transforming(init, shape, Mask::Checkerboard(Parity::Odd), mixture(2))),
-        entry("AffineCoupling, dense", 1, 2, |init, shape, _| dense(init, shape, Mask::Halves, Activation::Relu)),
-        entry("AffineCoupling, dense, checkerboard", 2, 1, |init, shape, _| dense(init, shape, Mask::Checkerboard(Parity::Even), Activation::Tanh)),
+        entry("AffineCoupling, dense", 1, 2, |init, shape, _| networked(shape, Mask::Halves, &|channels| dense(init, channels, Activation::Relu))),
+        entry("AffineCoupling, dense, checkerboard", 2, 1, |init, shape, _| networked(shape, Mask::Checkerboard(Parity::Even), &|channels| dense(init, channels, Activation::Tanh))),
+        entry("AffineCoupling, residual", 1, 2, |init, shape, _| networked(shape, Mask::Halves, &|channels| residual(init, channels, true))),
+        entry("AdditiveCoupling, residual, biases", 1, 2, |init, shape, _| {
+            let half = shape.channels / 2;
+            Ok(Box::new(Coupling::additive(shape.channels, residual(init, (half, half), false)?)?))
+        }),
+        entry("AffineCoupling, gated", 1, 2, |init, shape, _| networked(shape, Mask::Halves, &|channels| gated(init, channels, false))),
+        entry("AffineCoupling, gated, attention, checkerboard", 2, 1, |init, shape, _| networked(shape, Mask::Checkerboard(Parity::Odd), &|channels| gated(init, channels, true))),
         entry("Autoregressive, additive", 1, 1, |init, shape, _| autoregressive(init, shape, ElementMap::Additive, Direction::Density, Order::Reverse)),
         entry("Autoregressive, affine", 1, 1, |init, shape, _| autoregressive(init, shape, ElementMap::Affine(ClampedTanh { bound: 0.8 }), Direction::Density, Order::Forward)),
         entry("Autoregressive, affine, sampling", 1, 1, |init, shape, _| autoregressive(init, shape, ElementMap::Affine(Sigmoid), Direction::Sampling, Order::Shuffle)),
@@ -135,16 +145,51 @@ fn transforming<E: Element, D: Device<E>>(
     })
 }
 
-fn dense<E: Element, D: Device<E>>(
-    init: &Initializer<D>,
+/// An affine coupling by a network of another kind.
+fn networked<E: Element, D: Device<E>>(
     shape: ImageShape,
     mask: Mask,
-    activation: Activation,
+    net: &dyn Fn((usize, usize)) -> Result<Box<dyn Net<E, D>>>,
 ) -> Result<Box<dyn Bijector<E, D>>> {
-    let channels = mask.network("a coupling", shape.channels, 2)?;
+    let net = net(mask.network("a coupling", shape.channels, 2)?)?;
+    Ok(Box::new(Coupling::affine_masked(shape.channels, mask, ScaleMap::ClampedTanh { bound: 1.0 }, net)?))
+}
+
+fn dense<E: Element, D: Device<E>>(
+    init: &Initializer<D>,
+    channels: (usize, usize),
+    activation: Activation,
+) -> Result<Box<dyn Net<E, D>>> {
     let options = DenseOptions { hidden: vec![5, 4], activation, log_scale_factor: 1.0, gain: true };
-    let net = Box::new(Dense::new(init, channels, &options)?);
-    Ok(Box::new(Coupling::affine_masked(shape.channels, mask, ScaleMap::Exp, net)?))
+    Ok(Box::new(Dense::new(init, channels, &options)?))
+}
+
+fn residual<E: Element, D: Device<E>>(
+    init: &Initializer<D>,
+    channels: (usize, usize),
+    inner_actnorm: bool,
+) -> Result<Box<dyn Net<E, D>>> {
+    let (blocks, log_scale_factor) = (if inner_actnorm { 1 } else { 2 }, 1.0);
+    let options =
+        ResidualOptions { blocks, width: 3, edge_channel: true, inner_actnorm, log_scale_factor, gain: inner_actnorm };
+    Ok(Box::new(Residual::new(init, channels, options)?))
+}
+
+fn gated<E: Element, D: Device<E>>(
+    init: &Initializer<D>,
+    channels: (usize, usize),
+    attention: bool,
+) -> Result<Box<dyn Net<E, D>>> {
+    let options = GatedOptions {
+        blocks: 1,
+        attention,
+        heads: 2,
+        width: 4,
+        edge_channel: attention,
+        log_scale_factor: 1.0,
+        gain: attention,
+    };
+    Ok(Box::new(Gated::new(init, channels, options)?))
 }
 
 fn autoregressive<E: Element, D: Device<E>>(

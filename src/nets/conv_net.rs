@@ -13,12 +13,12 @@
 //! The first convolution is thin on its input side: its neighbours are unfolded, `[rows, 9·(in + 1)]`, and one product
 //! does the rest. With h1 and h2 kept, its gradient is six products and two element-wise passes.
 
+use super::norm::Norm;
 use super::{Net, ZeroConv};
 use crate::Result;
 use crate::backend::kernels::{HiddenGradients, HiddenLayers, MemoryKernel, Operand};
 use crate::backend::{Buffer, Device, Element, Image, Initializer, Parameter, ParameterGradients, Parameters};
-use crate::bijector::{Bijector, Health, Kept};
-use crate::bijectors::ActNorm;
+use crate::bijector::{Health, Kept};
 
 /// What can be chosen about a [`ConvNet`]; the reference code's choices by default.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,72 +55,6 @@ pub struct ConvNet<E: Element, D: Device<E>> {
     options: ConvNetOptions,
 }
 
-/// What follows a hidden convolution, ReLU included.
-#[derive(Debug)]
-enum Norm<E: Element, D: Device<E>> {
-    ActNorm(ActNorm<E, D>),
-    Bias {
-        /// `[width]`
-        bias: Parameter<E, D>,
-        ones: Buffer<E, D>,
-    },
-}
-
-impl<E: Element, D: Device<E>> Norm<E, D> {
-    fn new(initializer: &Initializer<D>, options: ConvNetOptions) -> Result<Self> {
-        if options.inner_actnorm {
-            return ActNorm::within_network(initializer, options.width, options.log_scale_factor).map(Self::ActNorm);
-        }
-        let ones = initializer.device().upload(&vec![E::one(); options.width])?;
-        Ok(Self::Bias { bias: initializer.zeros(&[options.width])?, ones })
-    }
-
-    fn bias_and_scale(&self) -> (&Buffer<E, D>, &Buffer<E, D>) {
-        match self {
-            Self::ActNorm(actnorm) => actnorm.bias_and_scale(),
-            Self::Bias { bias, ones } => (bias.data(), ones),
-        }
-    }
-
-    fn bias(&self) -> &Parameter<E, D> {
-        match self {
-            Self::ActNorm(actnorm) => actnorm.bias_and_logs().0,
-            Self::Bias { bias, .. } => bias,
-        }
-    }
-
-    fn logs(&self) -> Option<&Parameter<E, D>> {
-        match self {
-            Self::ActNorm(actnorm) => Some(actnorm.bias_and_logs().1),
-            Self::Bias { .. } => None,
-        }
-    }
-
-    fn initialize(&mut self, x: &Image<E, D>) -> Result<()> {
-        match self {
-            Self::ActNorm(actnorm) => {
-                actnorm.initialize(x)?;
-                actnorm.prepare(x.device())
-            }
-            Self::Bias { .. } => Ok(()),
-        }
-    }
-
-    fn visit<'a>(&'a self, path: &str, visitor: &mut dyn FnMut(&str, &'a Parameter<E, D>)) {
-        match self {
-            Self::ActNorm(actnorm) => actnorm.visit(path, visitor),
-            Self::Bias { bias, .. } => visitor(&format!("{path}.bias"), bias),
-        }
-    }
-
-    fn visit_mut<'a>(&'a mut self, path: &str, visitor: &mut dyn FnMut(&str, &'a mut Parameter<E, D>)) {
-        match self {
-            Self::ActNorm(actnorm) => actnorm.visit_mut(path, visitor),
-            Self::Bias { bias, .. } => visitor(&format!("{path}.bias"), bias),
-        }
-    }
-}
-
 impl<E: Element, D: Device<E>> Parameters<E, D> for ConvNet<E, D> {
     fn visit<'a>(&'a self, path: &str, visitor: &mut dyn FnMut(&str, &'a Parameter<E, D>)) {
         let at = |name| crate::backend::join(path, name);
@@ -144,14 +78,15 @@ impl<E: Element, D: Device<E>> Parameters<E, D> for ConvNet<E, D> {
 impl<E: Element, D: Device<E>> ConvNet<E, D> {
     /// From `input` to `output` channels.
     pub fn new(initializer: &Initializer<D>, (input, output): (usize, usize), options: ConvNetOptions) -> Result<Self> {
-        let ConvNetOptions { width, edge_channel, log_scale_factor, .. } = options;
+        let ConvNetOptions { width, edge_channel, inner_actnorm, log_scale_factor, .. } = options;
+        let norm = || Norm::new(initializer, width, inner_actnorm.then_some(log_scale_factor));
         let conv3 = ZeroConv::new(initializer, (width, output), edge_channel, log_scale_factor)?;
         let conv3 = if options.gain { conv3 } else { conv3.without_gain(initializer.device())? };
         Ok(Self {
             conv1: initializer.normal("conv1", &[3, 3, input + usize::from(edge_channel), width], 0.05)?,
-            norm1: Norm::new(initializer, options)?,
+            norm1: norm()?,
             conv2: initializer.normal("conv2", &[width, width], 0.05)?,
-            norm2: Norm::new(initializer, options)?,
+            norm2: norm()?,
             conv3,
             input,
             options,
@@ -261,20 +196,15 @@ impl<E: Element, D: Device<E>> Net<E, D> for ConvNet<E, D> {
     }
 
     fn prepare(&mut self, device: &D) -> Result<()> {
-        for norm in [&mut self.norm1, &mut self.norm2] {
-            if let Norm::ActNorm(actnorm) = norm {
-                actnorm.prepare(device)?;
-            }
-        }
+        self.norm1.prepare(device)?;
+        self.norm2.prepare(device)?;
         self.conv3.prepare(device)
     }
 
     fn gains(&self, device: &D) -> Result<Option<(f64, f64)>> {
         let mut health = Health { gains: self.conv3.gains(device)?, ..Default::default() };
         for norm in [&self.norm1, &self.norm2] {
-            if let Norm::ActNorm(actnorm) = norm {
-                health = health.and(Health { gains: actnorm.scales(device)?, ..Default::default() });
-            }
+            health = health.and(Health { gains: norm.scales(device)?, ..Default::default() });
         }
         Ok(health.gains)
     }

@@ -114,8 +114,10 @@ impl<E: Element, D: Device<E>> Layer<E, D> {
     /// Adds the parameters' gradients, from the input and the gradient with respect to y.
     pub fn add_gradients(&self, x: &Image<E, D>, g: &Image<E, D>, grads: &mut ParameterGradients<E, D>) -> Result<()> {
         let device = x.device();
-        let d_bias = device.sum_over_batch(g.data(), self.output)?;
-        MemoryKernel::<E>::add_assign(device, grads.slot(&self.bias)?, &d_bias)?;
+        let mut ones = MemoryKernel::<E>::zeros(device, x.rows())?;
+        MemoryKernel::<E>::fill(device, &mut ones, E::one())?;
+        let (sum, of_output) = (Operand::Plain(&ones), Operand::Plain(g.data()));
+        device.product((1, x.rows(), self.output), sum, of_output, grads.slot(&self.bias)?, true)?;
         let (size, d_weight) = ((self.input, x.rows(), self.output), grads.slot(&self.weight)?);
         let (x, g) = (Operand::Transposed(x.data()), Operand::Plain(g.data()));
         let Some(masked) = &self.masked else { return device.product(size, x, g, d_weight, true) };

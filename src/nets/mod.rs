@@ -3,18 +3,24 @@
 //! A network need not be invertible. It gives its gradient from what it kept of a forward pass, which a coupling runs
 //! again when it pulls back, so nothing outlives a layer.
 
+mod conv;
 mod conv_net;
 mod dense;
 mod gain;
+mod gated;
 mod layer;
 mod linear;
 mod made;
+mod norm;
+mod residual;
 mod zero_conv;
 
 pub use conv_net::{ConvNet, ConvNetOptions};
 pub use dense::{Activation, Dense, DenseOptions};
+pub use gated::{Gated, GatedOptions};
 pub use linear::Linear;
 pub use made::{Made, MadeOptions, Order};
+pub use residual::{Residual, ResidualOptions};
 pub use zero_conv::ZeroConv;
 
 use crate::Result;

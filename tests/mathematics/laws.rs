@@ -8,7 +8,8 @@ use flowstone::bijector::Kept;
 use flowstone::bijectors::{Autoregressive, Direction, ElementMap, InvertibleConv, Permutation, ScaleMap, Weight};
 use flowstone::laws::{self, Condition, Registered, Violation, registry};
 use flowstone::nets::{
-    Activation, ConvNet, ConvNetOptions, Dense, DenseOptions, Linear, Made, MadeOptions, Net, Order, ZeroConv,
+    Activation, ConvNet, ConvNetOptions, Dense, DenseOptions, Gated, GatedOptions, Linear, Made, MadeOptions, Net,
+    Order, Residual, ResidualOptions, ZeroConv,
 };
 use flowstone::priors::{Classifier, split};
 use flowstone::{Bijector, Element, Image, ImageShape, Parameters};
@@ -254,6 +255,22 @@ fn networks_have_their_gradients() {
             laws::net_has_its_gradient(&mut randomized(dense, case.seed, Net::prepare), &case.image())
         });
     }
+    for (inner_actnorm, edge_channel) in [(true, true), (false, false)] {
+        check("Residual", cases(1, 1), |case| {
+            let initializer = Initializer::new(&Cpu::default(), case.seed);
+            let options = ResidualOptions { blocks: 2, width: 3, inner_actnorm, edge_channel, ..Default::default() };
+            let net = Residual::new(&initializer, (case.shape.channels, 2), options).unwrap();
+            laws::net_has_its_gradient(&mut randomized(net, case.seed, Net::prepare), &case.image())
+        });
+    }
+    for attention in [true, false] {
+        check("Gated", cases(1, 1), |case| {
+            let initializer = Initializer::new(&Cpu::default(), case.seed);
+            let options = GatedOptions { width: 6, heads: 3, attention, edge_channel: attention, ..Default::default() };
+            let net = Gated::new(&initializer, (case.shape.channels, 2), options).unwrap();
+            laws::net_has_its_gradient(&mut randomized(net, case.seed, Net::prepare), &case.image())
+        });
+    }
     let vectors = cases(1, 1).prop_map(|case| Case { shape: ImageShape::new(1, 1, case.shape.dims() + 2), ..case });
     check("MADE with a context of 2", vectors, |case| {
         let initializer = Initializer::new(&Cpu::default(), case.seed);
@@ -307,14 +324,59 @@ fn an_order_that_a_file_brings_is_the_order_of_the_masks() {
 }
 
 #[test]
+fn heads_of_attention_divide_the_width() {
+    let initializer = Initializer::new(&Cpu::default(), 0);
+    let built = |heads, attention| {
+        let options = GatedOptions { width: 6, heads, attention, ..Default::default() };
+        Gated::<f64, _>::new(&initializer, (2, 2), options)
+    };
+    assert!(built(3, true).is_ok() && built(4, false).is_ok());
+    for heads in [0, 4] {
+        assert!(matches!(built(heads, true), Err(flowstone::Error::Shape { .. })));
+    }
+}
+
+#[test]
+fn the_cost_of_attention_grows_with_the_pixels() {
+    let options = GatedOptions { blocks: 1, width: 4, heads: 2, ..Default::default() };
+    let net = Gated::<f64, _>::new(&Initializer::new(&Cpu::default(), 0), (2, 2), options).unwrap();
+    let per_pixel = |side: usize| net.multiply_adds(ImageShape::new(side, side, 2)) / (side * side) as u64;
+    // A score and a sum of 4 channels with each of the other pixels.
+    assert_eq!(per_pixel(4) - per_pixel(1), 15 * 2 * 4);
+}
+
+#[test]
+fn a_residual_network_starts_from_standardised_channels() {
+    let device = Cpu::default();
+    let x = laws::normal_image(&device, 4, ImageShape::new(4, 4, 2), 3).unwrap();
+    let options = ResidualOptions { width: 5, ..Default::default() };
+    let mut net = Residual::<f64, _>::new(&Initializer::new(&device, 0), (2, 2), options).unwrap();
+    net.initialize(&x).unwrap();
+    // Before its ReLU the input of the last layer has mean 0 and variance 1, so what the ReLU leaves has half of it.
+    let kept = net.forward_keeping(&x).unwrap().1;
+    let values = kept.images.last().unwrap().to_host().unwrap();
+    for channel in 0..5 {
+        let own: Vec<f64> = values.iter().skip(channel).step_by(5).copied().collect();
+        let zeros = own.iter().filter(|value| **value == 0.0).count() as f64 / own.len() as f64;
+        let mean = own.iter().sum::<f64>() / own.len() as f64;
+        assert!((0.2..0.8).contains(&zeros) && (0.2..0.6).contains(&mean), "{zeros} zeros, {mean}");
+    }
+}
+
+#[test]
 fn networks_have_the_channels_that_they_tell() {
     let (device, shape) = (Cpu::default(), ImageShape::new(1, 1, 2));
     let (init, options) = (Initializer::new(&device, 0), ConvNetOptions { width: 4, ..Default::default() });
     let x = laws::normal_image(&device, 1, shape, 0).unwrap();
-    let nets: [Box<dyn Net<f64, Cpu>>; 3] = [
+    let gated = GatedOptions { width: 4, ..Default::default() };
+    let residual = ResidualOptions { width: 4, ..Default::default() };
+    let nets: [Box<dyn Net<f64, Cpu>>; 6] = [
         Box::new(ConvNet::new(&init, (2, 3), options).unwrap()),
         Box::new(ZeroConv::new(&init, (2, 3), true, 3.0).unwrap()),
         Box::new(Linear::new(&init, (2, 3), 3.0).unwrap()),
+        Box::new(Dense::new(&init, (2, 3), &DenseOptions::default()).unwrap()),
+        Box::new(Residual::new(&init, (2, 3), residual).unwrap()),
+        Box::new(Gated::new(&init, (2, 3), gated).unwrap()),
     ];
     for net in nets {
         assert_eq!(net.channels(), (2, 3));

@@ -5,15 +5,18 @@
 //! `[batch · height · width, channels]`.
 
 mod activation;
+mod attention;
 mod channel;
 mod checkerboard;
 mod convolution;
 mod coupling;
 mod density;
+mod gating;
 mod hadamard;
 mod matrix;
 mod memory;
 mod network;
+mod normalisation;
 mod optimizer;
 mod pixel;
 mod product;
@@ -22,15 +25,18 @@ mod transforms;
 mod vectorised;
 
 pub use activation::{Activation, ActivationKernel};
+pub use attention::{AttentionForm, AttentionKernel};
 pub use channel::ChannelKernel;
 pub use checkerboard::CheckerboardKernel;
 pub use convolution::ConvolutionKernel;
 pub use coupling::{CouplingForm, CouplingKernel, CouplingLayout, CouplingMap, ScaleMap};
 pub use density::DensityKernel;
+pub use gating::GatingKernel;
 pub use hadamard::HadamardKernel;
 pub use matrix::MatrixKernel;
 pub use memory::MemoryKernel;
 pub use network::{HiddenGradients, HiddenLayers, NetworkKernel};
+pub use normalisation::NormalisationKernel;
 pub use optimizer::{AdamStep, AdamaxStep, Averaged, Moving, OptimizerKernel};
 pub use pixel::PixelKernel;
 pub use product::{Operand, ProductKernel};

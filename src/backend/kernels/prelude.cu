@@ -14,6 +14,7 @@ typedef unsigned Index;
 #ifdef REAL_IS_FLOAT
 #define EXP expf
 #define LOG1P log1pf
+#define LOG logf
 #define TANH tanhf
 #define SQRT sqrtf
 #define ABS fabsf
@@ -21,6 +22,7 @@ typedef unsigned Index;
 #else
 #define EXP exp
 #define LOG1P log1p
+#define LOG log
 #define TANH tanh
 #define SQRT sqrt
 #define ABS fabs
