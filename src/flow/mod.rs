@@ -22,6 +22,7 @@ mod pixels;
 mod rates;
 mod recipe;
 mod registry;
+mod remarks;
 pub mod spec;
 mod suggest;
 mod summary;
