@@ -115,11 +115,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         if let Event::Step { record, .. } = event
             && record.step.is_multiple_of(50)
         {
-            println!("step {}: {:.3} bits/dim, drift {:.1e}", record.step, record.train_bits_per_dim, record.drift);
+            println!("step {}: {:.3} bits/dim, drift {:.1e}", record.step, record.train.value(), record.drift);
         }
     })?;
     let test = outcome.test.with_error();
-    println!("test: {test} bits/dim, of {:.3} without a model", outcome.uniform_bits_per_dim);
+    println!("test: {test}, of {:.3} without a model", outcome.uniform_bits_per_dim.unwrap_or(f64::NAN));
     println!("{}/samples/samples.png: samples at eight temperatures", outcome.folder);
     Ok(())
 }

@@ -108,7 +108,7 @@ fn main() -> Result<()> {
     let trainer = Trainer::new(&device, &file, &registry, data::open("digits")?, folder, Start::Fresh)?;
     let outcome = trainer.run(&mut |_| ())?;
     let test = outcome.test.with_error();
-    println!("test: {test} bits/dim, of {:.3} without a model", outcome.uniform_bits_per_dim);
+    println!("test: {test}, of {:.3} without a model", outcome.uniform_bits_per_dim.unwrap_or(f64::NAN));
     println!("{}/samples/samples.png: samples at eight temperatures", outcome.folder);
     Ok(())
 }

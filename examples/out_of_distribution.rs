@@ -53,7 +53,7 @@ fn main() -> Result<()> {
         ("shuffled pixels", reordered(&digits.test, &shuffled)?),
         ("inverted", inverted(&digits.test)?),
     ] {
-        println!("{}", Comparison::new(name, &seen, &score(&images)?, bits_per_dim)?.sentence("digits"));
+        println!("{}", Comparison::new(name, &seen, &score(&images)?, model.flow.unit())?.sentence("digits"));
     }
     Ok(())
 }

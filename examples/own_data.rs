@@ -41,7 +41,15 @@ fn read(folder: &Path) -> Result<DataSet> {
         classes.push(class.file_name().unwrap_or_default().to_string_lossy().into_owned());
     }
     let [train, test] = splits.map(|(levels, labels)| Images::new(levels, [SIDE, SIDE, 1], Some(labels)));
-    Ok(DataSet { name: "shapes".into(), train: train?, test: test?, bins: BINS as u32, classes, remarks: Vec::new() })
+    Ok(DataSet {
+        name: "shapes".into(),
+        train: train?,
+        test: test?,
+        bins: BINS as u32,
+        classes,
+        features: Vec::new(),
+        remarks: Vec::new(),
+    })
 }
 
 /// The levels of a picture in text: `P2`, width, height, the largest level, and then the levels row by row.
@@ -105,7 +113,7 @@ fn main() -> Result<()> {
     let file = FlowFile::parse("own_data", FLOW)?;
     let folder = RunFolder::create(None, "own_data")?;
     let outcome = Trainer::new(&device, &file, &registry, data, folder, Start::Fresh)?.run(&mut |_| ())?;
-    println!("test: {} bits/dim, of 2 without a model", outcome.test.with_error());
+    println!("test: {}, of 2 without a model", outcome.test.with_error());
 
     let model = Model::load(Path::new(&outcome.folder), &device, &registry, false)?;
     let request = Request {

@@ -27,11 +27,11 @@ fn main() -> Result<()> {
         if let Event::Step { record, .. } = event
             && record.step.is_multiple_of(50)
         {
-            println!("step {}: {:.3} bits/dim", record.step, record.train_bits_per_dim);
+            println!("step {}: {:.3} bits/dim", record.step, record.train.value());
         }
     })?;
     let test = outcome.test.with_error();
-    println!("test: {test} bits/dim, of {:.3} without a model", outcome.uniform_bits_per_dim);
+    println!("test: {test}, of {:.3} without a model", outcome.uniform_bits_per_dim.unwrap_or(f64::NAN));
 
     let folder = Path::new(&outcome.folder);
     let model = Model::load(folder, &device, &registry, false)?;

@@ -87,7 +87,7 @@ pub fn bench<D: Device<f32> + Machine>(file: &FlowFile, device: &D, batch: usize
     let data = random_images(&flow, batch);
     let numbers: Vec<u64> = (0..batch as u64).collect();
     let at = |step: u64| Batch {
-        levels: &data,
+        values: (&data).into(),
         labels: None,
         numbers: &numbers,
         dequantize: Dequantize::Uniform(NoiseKey::new(0, Purpose::Check).at(step)),

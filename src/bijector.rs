@@ -246,6 +246,11 @@ pub trait Bijector<E: Element, D: Device<E>>: Parameters<E, D> + Send + Sync {
         0
     }
 
+    /// The same in the inverse direction: as many by default.
+    fn inverse_multiply_adds(&self, input: ImageShape) -> u64 {
+        self.multiply_adds(input)
+    }
+
     /// Elements of all that [`Bijector::forward_keeping`] keeps of one image; the input by default.
     fn kept(&self, input: ImageShape) -> usize {
         input.dims()

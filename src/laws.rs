@@ -11,6 +11,7 @@
 //! | [`pull_back_is_the_gradient`] | gradients equal numerical derivatives, of the image and of every parameter |
 //! | [`pull_back_agrees_with_kept`] | gradients from the output equal gradients from what was kept |
 //! | [`agrees_across_precisions`] | f32 gives what f64 gives at the same parameters |
+//! | [`jacobian_is_triangular`] | of autoregressive layers: no element depends on one that comes later in their order |
 //!
 //! They are tests at some images and parameters: what passes is not proved, what fails is wrong there.
 //!
@@ -20,7 +21,7 @@
 //! factor and could in principle be too strict; it is small enough that in the spoiled bijectors of the tests an
 //! output that is off by 10⁻¹⁰ in f64 is seen.
 //!
-//! A bijector is held to all of them, with its parameters as they are and again with random ones, in one line:
+//! A bijector is held to all that are of every bijector, with its parameters as they are and again with random ones, in one line:
 //!
 //! ```
 //! use flowstone::{ImageShape, backend::{Cpu, Initializer}, bijectors::ActNorm, laws};
@@ -46,6 +47,7 @@ mod samples;
 mod sensitivity;
 mod shapes;
 mod tensors;
+mod triangular;
 mod violation;
 
 pub use condition::{Condition, rounding};
@@ -58,6 +60,7 @@ pub use registry::{Build, Registered, registry};
 pub use round_trip::{agrees_with_itself, are_the_same_map, round_trips};
 pub use samples::keeps_samples_apart;
 pub use shapes::keeps_shapes;
+pub use triangular::jacobian_is_triangular;
 pub use violation::{Law, Violation};
 
 use crate::backend::Device;

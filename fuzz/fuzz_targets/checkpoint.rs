@@ -1,10 +1,10 @@
 //! A checkpoint is refused, or it is put back into the flow that it declares.
 #![no_main]
 
-use flowstone::backend::{Cpu, Initializer, ParameterGradients};
+use flowstone::backend::{Cpu, Initializer};
 use flowstone::flow::spec::Optimizer;
 use flowstone::flow::{Flow, Registry};
-use flowstone::train::{Checkpoint, OptimizerState};
+use flowstone::train::{Average, Checkpoint, OptimizerState};
 use flowstone_fuzz::{mutate_safetensors, read_file};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 
@@ -25,7 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
             return Ok(());
         }
         let mut optimizer = OptimizerState::new(&device, &flow, Optimizer::default(), 1.0)?;
-        let mut average = ParameterGradients::zeros(&device, &flow)?;
+        let mut average = Average::new(&device, &flow, 0.5)?;
         tensors.restore(path, &device, &mut flow, &mut optimizer, Some(&mut average))
     });
 });

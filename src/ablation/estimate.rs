@@ -2,8 +2,9 @@
 
 use super::plan::{Plan, Variant};
 use crate::backend::{Device, Element, Initializer, workers};
+use crate::data::Samples;
 use crate::flow::spec::{Length, Recipe};
-use crate::flow::{Batch, Dequantize, Flow, FlowFile, Registry};
+use crate::flow::{Batch, Dequantize, Flow, FlowFile, Registry, Values};
 use crate::noise::{NoiseKey, Purpose};
 use crate::train::OptimizerState;
 use crate::{Error, Result};
@@ -33,14 +34,16 @@ pub fn cost<E: Element, D: Device<E>>(variant: &Variant, device: &D, registry: &
     let recipe: &Recipe = &file.spec.train;
     let mut flow = Flow::build(&file, registry, &Initializer::new(device, 0))?;
     let mut rng = NoiseKey::new(1, Purpose::Check).rng(0);
-    let levels: Vec<u8> =
-        (0..recipe.batch * flow.image_shape().dims()).map(|_| rng.gen_range(0..flow.bins()) as u8).collect();
+    let dims = flow.image_shape().dims();
+    let samples = match flow.is_of_vectors() {
+        true => Samples::Reals((0..recipe.batch * dims).map(|_| rng.gen_range(-1.0..1.0)).collect()),
+        false => Samples::Levels((0..recipe.batch * dims).map(|_| rng.gen_range(0..flow.bins()) as u8).collect()),
+    };
     let numbers: Vec<u64> = (0..recipe.batch as u64).collect();
     let labels: Option<Vec<usize>> = flow.classes().map(|_| vec![0; recipe.batch]);
     let dequantize = Dequantize::Uniform(NoiseKey::new(0, Purpose::Check));
-    let dims = flow.image_shape().dims();
     let batch = |count: usize| Batch {
-        levels: &levels[..count * dims],
+        values: Values::from(&samples).samples(&(0..count), dims),
         labels: labels.as_ref().map(|labels| &labels[..count]),
         numbers: &numbers[..count],
         dequantize,

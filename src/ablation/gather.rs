@@ -14,7 +14,7 @@ pub struct Point {
     /// Passes over the training data.
     pub epoch: f64,
     /// Of the test images that are evaluated along the way.
-    pub bits_per_dim: f64,
+    pub loss: f64,
 }
 
 /// What one run left.
@@ -90,7 +90,7 @@ fn of_run(grid: &Grid, run: &Run) -> Result<Gathered> {
                 gathered.skipped += usize::from(step.skipped);
             }
             Record::Interim(r) => {
-                gathered.curve.push(Point { step: r.step, epoch: r.epoch, bits_per_dim: r.evaluation.bits_per_dim });
+                gathered.curve.push(Point { step: r.step, epoch: r.epoch, loss: r.evaluation.loss.value() });
                 gathered.taken = r.evaluation.taken;
             }
             Record::Test(record) => gathered.test = Some(record.evaluation),
@@ -104,7 +104,7 @@ impl Gathered {
     /// Bits/dim of all test images at the end of a finished run.
     pub fn final_bits_per_dim(&self) -> Option<f64> {
         let finished = self.status == Status::Finished;
-        self.test.as_ref().filter(|_| finished).map(|test| test.bits_per_dim)
+        self.test.as_ref().filter(|_| finished).map(|test| test.loss.value())
     }
 }
 

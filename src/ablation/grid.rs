@@ -11,6 +11,7 @@
 use super::plan::{Plan, Run};
 use crate::data::Portion;
 use crate::files::{self, write_atomically};
+use crate::flow::Loss;
 use crate::train::{DataIdentity, Record, RunFolder, read_metrics};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -161,15 +162,14 @@ impl Grid {
         Ok(if started { Status::Interrupted } else { Status::Waiting })
     }
 
-    /// Final test bits/dim of a run that is done: it writes this record when all else is written.
+    /// The final test loss of a run that is done: it writes this record when all else is written.
     ///
     /// # Errors
     /// As [`Grid::status`].
-    pub fn test(&self, run: &Run) -> Result<Option<f64>> {
+    pub fn test(&self, run: &Run) -> Result<Option<Loss>> {
         let metrics = self.run(run).join("metrics.jsonl");
         let records = if metrics.exists() { read_metrics(&metrics)? } else { Vec::new() };
-        let of =
-            |record: &Record| if let Record::Test(test) = record { Some(test.evaluation.bits_per_dim) } else { None };
+        let of = |record: &Record| if let Record::Test(test) = record { Some(test.evaluation.loss) } else { None };
         Ok(records.iter().find_map(of))
     }
 

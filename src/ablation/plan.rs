@@ -4,7 +4,7 @@ use super::change::changed;
 use super::file::{AblationFile, Change};
 use super::spec::Budget;
 use crate::backend::{Device, Element, Initializer};
-use crate::flow::spec::FlowSpec;
+use crate::flow::spec::{FlowSpec, SampleSpec};
 use crate::flow::{Flow, FlowFile, FlowFileError, Registry};
 use crate::{Error, Result};
 
@@ -74,6 +74,17 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What results are told in: `bits/dim`, or `nats` of vectors.
+    pub fn unit(&self) -> &'static str {
+        let first = self.variants.first().map(|variant| variant.spec.samples());
+        if matches!(first, Some(SampleSpec::Vector(_))) { "nats" } else { "bits/dim" }
+    }
+
+    /// The name of that in tables.
+    pub(super) fn test_column(&self) -> &'static str {
+        if self.unit() == "nats" { "test_nats" } else { "test_bits_per_dim" }
+    }
+
     /// Plans a grid; nothing is read but flow files. `data` takes the place of what the recipe names.
     ///
     /// # Errors

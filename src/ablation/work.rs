@@ -2,6 +2,7 @@
 
 use super::grid::{Grid, Status};
 use super::plan::{Plan, Run};
+use crate::flow::Loss;
 use crate::{Error, Result};
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -32,15 +33,15 @@ pub enum Work<'a> {
         run: &'a Run,
         /// Share of its training that is done, from 0 to 1.
         done: f64,
-        /// Mean bits/dim of the last batch.
-        bits_per_dim: f64,
+        /// Mean of the last batch.
+        loss: Loss,
     },
     /// A run ended.
     Ends {
         /// Which.
         run: &'a Run,
-        /// Its final test bits/dim, or why it failed.
-        outcome: std::result::Result<f64, &'a str>,
+        /// Its final test loss, or why it failed.
+        outcome: std::result::Result<Loss, &'a str>,
         /// How long this process took for it.
         took: Duration,
     },

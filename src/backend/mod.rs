@@ -31,8 +31,9 @@ pub use shards::{Shards, set_workers, workers};
 
 use dfdx::tensor::Storage;
 use kernels::{
-    ChannelKernel, CheckerboardKernel, ConvolutionKernel, CouplingKernel, DensityKernel, MatrixKernel, MemoryKernel,
-    NetworkKernel, OptimizerKernel, PixelKernel, ProductKernel, SqueezeKernel, TransformKernel,
+    ActivationKernel, ChannelKernel, CheckerboardKernel, ConvolutionKernel, CouplingKernel, DensityKernel,
+    HadamardKernel, MatrixKernel, MemoryKernel, NetworkKernel, OptimizerKernel, PixelKernel, ProductKernel,
+    SqueezeKernel, TransformKernel,
 };
 
 /// The numbers a flow computes with: `f32`, or `f64` where the mathematics is to be checked.
@@ -115,6 +116,8 @@ pub trait Device<E: Element>:
     + MatrixKernel<E>
     + PixelKernel<E>
     + OptimizerKernel<E>
+    + ActivationKernel<E>
+    + HadamardKernel<E>
     + Shards
 {
 }

@@ -245,6 +245,10 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Chain<E, D> {
         self.over_shapes(input, |layer, shape| layer.multiply_adds(shape)).iter().sum()
     }
 
+    fn inverse_multiply_adds(&self, input: ImageShape) -> u64 {
+        self.over_shapes(input, |layer, shape| layer.inverse_multiply_adds(shape)).iter().sum()
+    }
+
     fn kept(&self, input: ImageShape) -> usize {
         self.over_shapes(input, |layer, shape| layer.kept(shape)).iter().sum()
     }

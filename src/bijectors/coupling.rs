@@ -36,32 +36,14 @@
 //! ```
 
 use super::Mask;
-use crate::backend::kernels::{CouplingForm, CouplingLayout, CouplingMap};
+use super::moves::{Move, affine_form};
+use crate::backend::kernels::{CouplingForm, CouplingMap};
 use crate::backend::{Device, Element, Image, ImageShape, Parameter, ParameterGradients, Parameters, PerSample};
 use crate::bijector::{Bijector, Cotangent, Health, Kept, ones, triangular_inverse_pull_back};
 use crate::nets::Net;
 use crate::{Error, Result};
 
 pub use crate::backend::kernels::{MixtureLogistic, ScaleMap, Spline, Transform};
-
-/// What moves an element: an affine map, or one that is not.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Move {
-    /// With fused kernels, which on halves work in place.
-    Affine(CouplingMap),
-    Other(Transform),
-}
-
-impl Move {
-    /// How many numbers it wants for an element.
-    fn numbers(self) -> usize {
-        match self {
-            Self::Affine(CouplingMap::Additive) => 1,
-            Self::Affine(_) => 2,
-            Self::Other(transform) => transform.numbers(),
-        }
-    }
-}
 
 /// Some elements move the others.
 pub struct Coupling<E: Element, D: Device<E>> {
@@ -150,26 +132,6 @@ impl<E: Element, D: Device<E>> Coupling<E, D> {
         Ok((self.mask.numbers(h)?, kept))
     }
 
-    /// Moves elements that were taken out, and adds Σ ln slope per image.
-    fn apply(&self, moved: &mut Image<E, D>, numbers: &Image<E, D>, ladj: &mut PerSample<D>) -> Result<()> {
-        let (device, h) = (moved.device().clone(), numbers.data());
-        match self.by {
-            Move::Affine(map) => {
-                device.couple(affine_form(moved.shape(), 0, map), moved.data_mut(), h, ladj.data_mut()?)
-            }
-            Move::Other(transform) => device.transform(transform, moved.data_mut(), h, ladj.data_mut()?),
-        }
-    }
-
-    /// Moves elements back that were taken out.
-    fn undo(&self, moved: &mut Image<E, D>, numbers: &Image<E, D>) -> Result<()> {
-        let (device, h) = (moved.device().clone(), numbers.data());
-        match self.by {
-            Move::Affine(map) => device.uncouple(affine_form(moved.shape(), 0, map), moved.data_mut(), h),
-            Move::Other(transform) => device.untransform(transform, moved.data_mut(), h),
-        }
-    }
-
     /// The gradient through the transform and the network. Affine maps take theirs at their output, others at their input:
     /// `at` is the whole image where they work in place, else the elements that move.
     fn gradient(
@@ -179,24 +141,21 @@ impl<E: Element, D: Device<E>> Coupling<E, D> {
         cotangent: Cotangent<E, D>,
         grads: &mut ParameterGradients<E, D>,
     ) -> Result<Image<E, D>> {
-        let (device, h, g_ladj) = (at.device(), numbers.data(), cotangent.shared_ladj());
+        let (device, g_ladj) = (at.device(), cotangent.shared_ladj());
         let mut g = cotangent.image;
         let mut d_numbers = Image::zeros(device, numbers.batch(), numbers.shape())?;
-        let d_h = d_numbers.data_mut();
         if let Some(form) = self.in_place(g.shape()) {
-            device.couple_gradient(form, at.data(), g.data_mut(), g_ladj.data(), h, d_h)?;
+            device.couple_gradient(
+                form,
+                at.data(),
+                g.data_mut(),
+                g_ladj.data(),
+                numbers.data(),
+                d_numbers.data_mut(),
+            )?;
         } else {
             let mut g_moved = self.mask.take(&g)?;
-            let by_output = g_moved.data_mut();
-            match self.by {
-                Move::Affine(map) => {
-                    let form = affine_form(at.shape(), 0, map);
-                    device.couple_gradient(form, at.data(), by_output, g_ladj.data(), h, d_h)?;
-                }
-                Move::Other(transform) => {
-                    device.transform_gradient(transform, at.data(), by_output, g_ladj.data(), h, d_h)?;
-                }
-            }
+            self.by.gradient(at, &mut g_moved, g_ladj.data(), numbers, &mut d_numbers)?;
             self.mask.put(&mut g, &g_moved)?;
         }
         let d_h = self.mask.numbers_gradient(d_numbers)?;
@@ -208,11 +167,6 @@ impl<E: Element, D: Device<E>> Coupling<E, D> {
     fn keeps(&self) -> bool {
         matches!(self.by, Move::Other(transform) if transform.inverse_is_dear())
     }
-}
-
-/// An affine map of the channels from `start` on, with the network's channels as couplings have them.
-fn affine_form(shape: ImageShape, start: usize, map: CouplingMap) -> CouplingForm {
-    CouplingForm { shape, start, map, layout: CouplingLayout::Interleaved }
 }
 
 /// Half of an even number of channels.
@@ -264,7 +218,7 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
             return Ok(y);
         }
         let mut moved = self.mask.take(&y)?;
-        self.undo(&mut moved, &numbers)?;
+        self.by.undo(&mut moved, &numbers)?;
         self.mask.put(&mut y, &moved)?;
         Ok(y)
     }
@@ -296,10 +250,10 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
         let mut moved = self.mask.take(&y)?;
         let g = if let Move::Affine(_) = self.by {
             let g = self.gradient(&moved, (&numbers, kept), cotangent, grads)?;
-            self.undo(&mut moved, &numbers)?;
+            self.by.undo(&mut moved, &numbers)?;
             g
         } else {
-            self.undo(&mut moved, &numbers)?;
+            self.by.undo(&mut moved, &numbers)?;
             self.gradient(&moved, (&numbers, kept), cotangent, grads)?
         };
         self.mask.put(&mut y, &moved)?;
@@ -372,19 +326,12 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
     fn health(&self, x: &Image<E, D>) -> Result<Health> {
         self.output_shape(x.shape())?;
         let numbers = self.numbers(x)?;
-        let log_scale = match self.by {
-            Move::Affine(map) => {
-                affine_form(self.mask.moved(self.kind, x.shape())?, 0, map).largest_log_scale(&numbers.to_host()?)
-            }
-            Move::Other(transform) => {
-                Some(transform.largest_log_slope(&self.mask.take(x)?.to_host()?, &numbers.to_host()?))
-            }
-        };
+        let log_scale = self.by.largest_log_slope(&self.mask.take(x)?, &numbers)?;
         Ok(Health { log_scale, gains: self.net.gains(x.device())?, ..Default::default() })
     }
 
     fn multiply_adds(&self, input: ImageShape) -> u64 {
-        input.pixels() as u64 * self.net.multiply_adds_per_pixel()
+        self.net.multiply_adds(input)
     }
 
     fn kept(&self, input: ImageShape) -> usize {
@@ -420,7 +367,7 @@ impl<E: Element, D: Device<E>> Coupling<E, D> {
         }
         let mut moved = self.mask.take(&x)?;
         let before = (keep && matches!(self.by, Move::Other(_))).then(|| moved.copied()).transpose()?;
-        self.apply(&mut moved, numbers, &mut ladj)?;
+        self.by.apply(&mut moved, numbers, &mut ladj)?;
         self.mask.put(&mut x, &moved)?;
         Ok((x, ladj, before.or(Some(moved).filter(|_| keep))))
     }

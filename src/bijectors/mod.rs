@@ -1,21 +1,25 @@
 //! The bijectors, one file each: the formula, a runnable example, then forward, inverse, ladj and pull-back.
 
 mod actnorm;
+mod autoregressive;
 mod chain;
 mod coupling;
 mod invertible_conv;
 mod mask;
+mod moves;
 mod permutation;
 mod squeeze;
 
 pub use actnorm::ActNorm;
+pub use autoregressive::{Autoregressive, Direction, ElementMap};
 pub use chain::Chain;
-pub(crate) use coupling::Move;
 pub(crate) use coupling::even_half;
 pub use coupling::{Coupling, MixtureLogistic, ScaleMap, Spline, Transform};
 pub use invertible_conv::{InvertibleConv, Weight};
 pub use mask::{Mask, Parity};
+pub(crate) use moves::Move;
 pub use permutation::Permutation;
+pub(crate) use permutation::indexes;
 pub use squeeze::Squeeze;
 
 use crate::backend::ImageShape;

@@ -62,7 +62,7 @@ impl<E: Element, D: Device<E>> Permutation<E, D> {
 }
 
 /// An order as a file has it: numbers that must be the channels, counted from 0, each once.
-pub(super) fn indexes(kind: &str, order: &[f64]) -> Result<Vec<usize>> {
+pub(crate) fn indexes(kind: &str, order: &[f64]) -> Result<Vec<usize>> {
     let mut seen = vec![false; order.len()];
     for k in order.iter().filter(|k| k.fract() == 0.0 && **k >= 0.0) {
         seen.get_mut(*k as usize).into_iter().for_each(|seen| *seen = true);

@@ -208,12 +208,12 @@ impl<'a> Progress<'a> {
                     self.line(&format!("{} goes on from its checkpoint", run.name));
                 }
             }
-            Work::Steps { run, done, bits_per_dim } => {
+            Work::Steps { run, done, loss } => {
                 state.under_way.iter_mut().filter(|(name, _)| *name == run.name).for_each(|(_, share)| *share = done);
                 if let Some(bar) = &self.bar {
                     let parts = state.ended as f64 + state.under_way.iter().map(|(_, share)| share).sum::<f64>();
                     bar.set_position((parts * PARTS) as u64);
-                    bar.set_message(format!("{}: {bits_per_dim:.3} bits/dim", run.name));
+                    bar.set_message(format!("{}: {:.3} {}", run.name, loss.value(), loss.unit()));
                 }
             }
             Work::Ends { run, outcome, took } => {
@@ -221,7 +221,7 @@ impl<'a> Progress<'a> {
                 state.under_way.retain(|(name, _)| *name != run.name);
                 let (took, of) = (duration(took.max(Duration::from_millis(100)).as_secs_f64()), self.plan.runs.len());
                 let outcome = match outcome {
-                    Ok(bits_per_dim) => format!("test {bits_per_dim:.4} bits/dim"),
+                    Ok(loss) => format!("test {:.4} {}", loss.value(), loss.unit()),
                     Err(reason) => format!("failed: {reason}"),
                 };
                 self.line(&format!("[{}/{of}] {}: {outcome}, {took}", state.ended, run.name));

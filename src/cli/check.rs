@@ -91,7 +91,10 @@ fn without_repetition(path: &str) -> String {
 fn table(summary: &Summary, batch: usize, all: bool) -> String {
     let shape = |[h, w, c]: [usize; 3]| format!("{h}×{w}×{c}");
     let mut lines = vec![
-        format!("{}: images of {}, {} grey levels", summary.flow, shape(summary.image), summary.bins),
+        match (summary.bins, summary.image) {
+            (0, [.., features]) => format!("{}: vectors of {features} features", summary.flow),
+            (bins, image) => format!("{}: images of {}, {bins} grey levels", summary.flow, shape(image)),
+        },
         String::new(),
         format!(
             "{:<18}{:<18}{:>5}  {:<14}{:>14}{:>22}",

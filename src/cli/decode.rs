@@ -2,11 +2,12 @@
 
 use super::common::{ModelArgs, on_device, print, print_json};
 use super::output::{self, ChannelArgs, tell_not_finite};
+use super::vectors;
 use crate::Result;
 use crate::backend::{Device, Element};
 use crate::data::npy;
 use crate::flow::Model;
-use crate::latent::{Content, LatentFile, decode, sample_sheet};
+use crate::latent::{Content, LatentFile, decode, decode_vectors, sample_sheet};
 use crate::plot::Shown;
 use std::path::PathBuf;
 
@@ -23,12 +24,13 @@ pub struct Args {
     /// The class of every picture, by name or number, instead of the one that its latents were standardised under
     #[arg(long)]
     class: Option<String>,
-    /// The sheet to write, PNG, JPEG or WebP: the first 400 pictures [default: decoded.png]
-    #[arg(long, value_parser = output::picture())]
+    /// The sheet to write, PNG, JPEG or WebP: the first 400 pictures; or of vectors the table, CSV [default: decoded.png;
+    /// decoded.csv]
+    #[arg(long, value_parser = output::picture_or_table())]
     out: Option<PathBuf>,
     #[command(flatten)]
     channels: ChannelArgs,
-    /// Write grey levels as well: u8 `[n, height, width, channels]`
+    /// Write an array: grey levels, u8 `[n, height, width, channels]`, or vectors, f64 `[n, features]`
     #[arg(long, value_name = "FILE", value_parser = output::array())]
     npy: Option<PathBuf>,
     /// Compute in f64 instead of f32
@@ -47,6 +49,10 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn pictures<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let model: Model<E, D> = args.model.load(device)?;
+    if model.flow.is_of_vectors() {
+        return vectors_of(args, device, &model);
+    }
+    vectors::expect_picture(args.out.as_deref())?;
     let shape = model.flow.image_shape();
     let shown = args.channels.shown(shape.channels, args.out.is_some() || args.npy.is_none())?;
     let file = LatentFile::read(&args.latents, &model, device, Content::Latents)?;
@@ -77,4 +83,24 @@ fn pictures<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     }
     let (names, latents, lost) = (output::names(&[out, npy])?, args.latents.display(), output::not_images(&not_finite));
     print(&format!("{names}: {n} pictures from {latents} ({source}){lost}"))
+}
+
+/// The vectors of a file of latents, as a table or an array.
+fn vectors_of<E: Element, D: Device<E>>(args: &Args, device: &D, model: &Model<E, D>) -> Result<()> {
+    vectors::expect_table(args.out.as_deref())?;
+    let file = LatentFile::read(&args.latents, model, device, Content::Latents)?;
+    let class = args.class.as_deref().map(|class| model.class(class)).transpose()?;
+    let class = class.map(|class| vec![class; file.points.len()]);
+    let labels = class.as_deref().or_else(|| file.labels_for(model));
+    let values = decode_vectors(&model.flow, device, &file.points, labels)?;
+    let names = model.flow.names_of_features();
+    let (table, lost) = vectors::write(&names, &values, (args.out.as_deref(), args.npy.as_deref()), "decoded.csv")?;
+    let (out, npy, n, source) = (table.as_deref(), args.npy.as_deref(), file.points.len(), &file.about.source);
+    if args.json {
+        return print_json(&serde_json::json!({
+            "out": output::name(out), "npy": output::name(npy), "vectors": n, "not_finite": lost, "source": source,
+        }));
+    }
+    let (written, lost) = vectors::words(out, npy, lost)?;
+    print(&format!("{written}: {n} vectors from {} ({source}){lost}", args.latents.display()))
 }

@@ -5,7 +5,7 @@ use super::numbers;
 use crate::Result;
 use crate::backend::{Device, Element};
 use crate::data::Copies;
-use crate::flow::Model;
+use crate::flow::{Loss, Model};
 use crate::train::{DataName, Evaluation, Labels, Noise, evaluate_as};
 
 /// Bits/dim of a model on images: mean, standard error, and all that is needed to check them
@@ -53,20 +53,27 @@ fn evaluation<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<Evalu
 
 /// One line: the mean with its error, and what it is of.
 pub fn sentence(evaluation: &Evaluation) -> String {
-    let Evaluation { standard_error, images, draws, non_finite, .. } = evaluation;
+    let Evaluation { loss, standard_error, images, draws, non_finite, .. } = evaluation;
+    let what = loss.sample();
     let mut draws = if *draws == 1 { "1 noise draw".to_owned() } else { format!("{draws} noise draws") };
     if evaluation.importance > 1 {
         draws += &format!(", importance-weighted over {}", evaluation.importance);
     }
-    let images = if *images == 1 { "1 image".to_owned() } else { format!("{images} images") };
-    let error = if standard_error.is_some() { "± s.e. over images" } else { "one image has no standard error" };
-    let mut text =
-        format!("{} bits/dim ({images}, {draws}, {} weights; {error})", evaluation.with_error(), evaluation.weights);
+    let draws = match loss {
+        Loss::BitsPerDim(_) => format!(", {draws}"),
+        Loss::Nats(_) => String::new(),
+    };
+    let images = if *images == 1 { format!("1 {what}") } else { format!("{images} {what}s") };
+    let error = match standard_error {
+        Some(_) => format!("± s.e. over {what}s"),
+        None => format!("one {what} has no standard error"),
+    };
+    let mut text = format!("{} ({images}{draws}, {} weights; {error})", evaluation.with_error(), evaluation.weights);
     if evaluation.likelihood != "p(x)" {
         text += &format!(" of {}", evaluation.likelihood);
     }
     if *non_finite > 0 {
-        let have = if *non_finite == 1 { "1 image has".to_owned() } else { format!("{non_finite} images have") };
+        let have = if *non_finite == 1 { format!("1 {what} has") } else { format!("{non_finite} {what}s have") };
         text += &format!("; {have} a score that is not finite");
     }
     if let Some(classification) = &evaluation.classification {

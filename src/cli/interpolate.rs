@@ -45,6 +45,7 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn interpolate<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let model: Model<E, D> = args.model.load(device)?;
+    model.flow.expect_of_images("lines are drawn between pictures")?;
     let shown = args.channels.shown(model.flow.image_shape().channels, true)?;
     let (images, set) = args.data.open(&model.file)?;
     let between = Interpolation::new(&model.flow, device, &Pictures::of(&images, &args.between, &set.classes)?)?;

@@ -66,6 +66,7 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn manipulate<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let model: Model<E, D> = args.model.load(device)?;
+    model.flow.expect_of_images("pictures are moved along a direction")?;
     let shown = args.channels.shown(model.flow.image_shape().channels, args.out.is_some() || args.save.is_none())?;
     let (images, set) = args.data.open(&model.file)?;
     let direction = match &args.direction {

@@ -6,6 +6,7 @@ mod check;
 mod common;
 mod data;
 mod decode;
+mod density;
 mod encode;
 mod eval;
 mod inspect;
@@ -20,11 +21,12 @@ mod run_of_grid;
 mod sample;
 mod score;
 mod train;
+mod vectors;
 
 use crate::Result;
 use clap::{Parser, Subcommand};
 
-/// Normalizing flows on images: declare, check, train, score, sample and edit.
+/// Normalizing flows on images and vectors: declare, check, train, score, sample and edit.
 #[derive(Debug, Parser)]
 #[command(name = "flowstone", version, max_term_width = 100, allow_negative_numbers = true)]
 pub struct Cli {
@@ -65,6 +67,8 @@ enum Command {
     #[command(allow_negative_numbers = true)]
     Manipulate(manipulate::Args),
     #[command(allow_negative_numbers = true)]
+    Density(density::Args),
+    #[command(allow_negative_numbers = true)]
     Plot(plot::Args),
     #[command(allow_negative_numbers = true)]
     Bench(bench::Args),
@@ -95,6 +99,7 @@ impl Cli {
             Command::Reconstruct(args) => reconstruct::run(&args),
             Command::Interpolate(args) => interpolate::run(&args),
             Command::Manipulate(args) => manipulate::run(&args),
+            Command::Density(args) => density::run(&args),
             Command::Plot(args) => plot::run(&args),
             Command::Bench(args) => bench::run(&args),
             Command::Ablate(args) => ablate::run(&args),

@@ -22,6 +22,15 @@ pub fn picture() -> impl TypedValueParser<Value = PathBuf> {
     file(&PICTURES)
 }
 
+/// A picture, or a table where what is written are vectors.
+pub fn picture_or_table() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| {
+        let endings: &'static [&'static str] =
+            if ending(&path).is_some_and(|ending| ending == "csv") { &["csv"] } else { &PICTURES };
+        expect_output(&path, endings).map(|()| path)
+    })
+}
+
 /// An animation.
 pub fn animation() -> impl TypedValueParser<Value = PathBuf> {
     file(&ANIMATIONS)

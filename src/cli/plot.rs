@@ -4,7 +4,7 @@ use super::common::print;
 use super::output;
 use crate::Result;
 use crate::plot::{Figure, Series};
-use crate::train::{XAxis, glow_log_series, series_of_runs};
+use crate::train::{XAxis, glow_log_series, series_of_runs, unit_of_run};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 
@@ -53,8 +53,9 @@ pub fn run(args: &Args) -> Result<()> {
         let (path, label) = path_and_label(log);
         series.push(colored(args.runs.len() + i)(glow_log_series(&path, &label, axis)?));
     }
+    let unit = args.runs.first().map_or(Ok("bits/dim"), |run| unit_of_run(run))?;
     let y_label =
-        if alone || args.runs.is_empty() { "bits/dim" } else { "bits/dim (dashed: training, dots: test)" }.into();
+        if alone || args.runs.is_empty() { unit.to_owned() } else { format!("{unit} (dashed: training, dots: test)") };
     let figure = Figure { title: args.title.clone(), x_label: axis.label().into(), y_label, series };
     let written: Vec<String> = figure.save_as(&args.out)?.iter().map(|path| path.display().to_string()).collect();
     print(&written.join(", "))

@@ -80,18 +80,18 @@ impl Progress {
             }
             Event::Tested { step, evaluation } => {
                 let (mean, images) = (evaluation.with_error(), evaluation.images_in_words());
-                self.line(&format!("step {step}: test {mean} bits/dim ({images}; ± s.e. over images)"));
+                self.line(&format!("step {step}: test {mean} ({images}; ± s.e. over {}s)", evaluation.loss.sample()));
             }
             Event::Validated { step, evaluation, best } => {
                 let mark = if best { ", the best so far" } else { "" };
                 let mean = evaluation.with_error();
-                self.line(&format!("step {step}: validation {mean} bits/dim{mark}"));
+                self.line(&format!("step {step}: validation {mean}{mark}"));
             }
         }
     }
 
     fn step(&mut self, record: &StepRecord, images_per_second: f64) {
-        let StepRecord { step, train_bits_per_dim, drift, skipped, .. } = record;
+        let StepRecord { step, train, drift, skipped, .. } = record;
         if *skipped {
             self.skipped += 1;
             // Of the first, the second, the fourth, …: as of drift.
@@ -103,7 +103,7 @@ impl Progress {
                 ));
             }
         }
-        let state = format!("{train_bits_per_dim:.3} bits/dim, {images_per_second:.0} images/s");
+        let state = format!("{:.3} {}, {images_per_second:.0} {}s/s", train.value(), train.unit(), train.sample());
         if let Some(bar) = &self.bar {
             bar.set_position(*step);
             bar.set_message(state);

@@ -41,6 +41,9 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn reconstruct<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let model: Model<E, D> = args.model.load(device)?;
+    model
+        .flow
+        .expect_of_images("pictures are compared with what their latents give; `inspect` measures that of vectors")?;
     let shown = args.channels.shown(model.flow.image_shape().channels, args.out.is_some())?;
     let class = args.class.as_deref().map(|class| model.class(class)).transpose()?;
     let opened = args.data.open(&model.file)?;

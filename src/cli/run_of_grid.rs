@@ -8,7 +8,7 @@ use crate::Result;
 use crate::ablation::{Grid, Run, Work, Worker};
 use crate::backend::{Device, Element};
 use crate::data::Portion;
-use crate::flow::{FlowFile, Registry};
+use crate::flow::{FlowFile, Loss, Registry};
 use crate::train::{Event, RunFolder, Start, Trainer, open_data_as};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -38,7 +38,7 @@ pub struct Args {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Line {
-    Steps { done: f64, bits_per_dim: Option<f64> },
+    Steps { done: f64, loss: Loss },
     Failed(String),
 }
 
@@ -69,8 +69,7 @@ fn train<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
         Event::Started { steps: (_, of), .. } => total = of,
         Event::Step { record, .. } if last.elapsed() >= EVERY => {
             let done = record.step as f64 / total as f64;
-            let bits_per_dim = Some(record.train_bits_per_dim).filter(|bits| bits.is_finite());
-            say(&Line::Steps { done, bits_per_dim });
+            say(&Line::Steps { done, loss: record.train });
             last = Instant::now();
         }
         _ => {}
@@ -126,9 +125,7 @@ impl Worker for Child {
         let mut reason = None;
         for line in child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines()) {
             match line.ok().and_then(|line| serde_json::from_str(&line).ok()) {
-                Some(Line::Steps { done, bits_per_dim }) => {
-                    watch(Work::Steps { run, done, bits_per_dim: bits_per_dim.unwrap_or(f64::NAN) });
-                }
+                Some(Line::Steps { done, loss }) => watch(Work::Steps { run, done, loss }),
                 Some(Line::Failed(why)) => reason = Some(why),
                 None => {}
             }

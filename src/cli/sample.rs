@@ -3,14 +3,14 @@
 use super::common::{
     ModelArgs, ProductArgs, ReadingArgs, SourceArgs, Split, in_classes_of, on_device, print, print_json,
 };
-use super::numbers;
 use super::output::{self, ChannelArgs, tell_not_finite};
+use super::{numbers, vectors};
 use crate::backend::{Device, Element};
 use crate::data::npy;
 use crate::flow::{Model, Temperatures};
 use crate::latent::{Classes, Drawing, Pictures, Request, classes_of, decode_rows, sample_sheet};
 use crate::plot::{Captioned, Shown};
-use crate::train::TEMPERATURES;
+use crate::train::{TEMPERATURES, sample_labels};
 use crate::{Error, Result};
 use std::path::PathBuf;
 
@@ -25,8 +25,8 @@ pub struct Args {
     #[arg(short = 'n', long, value_parser = numbers::count)]
     count: Option<usize>,
     /// Multiplies the standard deviation of latents: `0.7` of all, `0.7,top=0.5` of some another; given several times, a
-    /// row for each
-    #[arg(long, default_value = "0.7", value_name = "T|LATENT=T,…")]
+    /// row for each [default: 0.7; of vectors 1]
+    #[arg(long, value_name = "T|LATENT=T,…")]
     temperature: Vec<Temperatures>,
     /// A row of samples at each temperature of 0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1
     #[arg(long, conflicts_with = "temperature")]
@@ -49,12 +49,12 @@ pub struct Args {
     split: Split,
     #[command(flatten)]
     reading: ReadingArgs,
-    /// The sheet to write: PNG, JPEG or WebP [default: samples.png]
-    #[arg(long, value_parser = output::picture())]
+    /// The sheet to write, PNG, JPEG or WebP, or of vectors the table, CSV [default: samples.png; samples.csv]
+    #[arg(long, value_parser = output::picture_or_table())]
     out: Option<PathBuf>,
     #[command(flatten)]
     channels: ChannelArgs,
-    /// Write grey levels as well: u8 `[n, height, width, channels]`
+    /// Write an array: grey levels, u8 `[n, height, width, channels]`, or vectors, f64 `[n, features]`
     #[arg(long, value_name = "FILE", value_parser = output::array())]
     npy: Option<PathBuf>,
     /// The result as JSON
@@ -68,11 +68,19 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn sample<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let model: Model<E, D> = args.model.load(device)?;
+    if model.flow.is_of_vectors() {
+        return sample_vectors(args, device, &model);
+    }
+    vectors::expect_picture(args.out.as_deref())?;
     let shape = model.flow.image_shape();
     let shown = args.channels.shown(shape.channels, args.out.is_some() || args.npy.is_none())?;
     let request = Request {
         count: args.count,
-        temperatures: if args.sweep { TEMPERATURES.map(Temperatures::from).to_vec() } else { args.temperature.clone() },
+        temperatures: match (args.sweep, args.temperature.is_empty()) {
+            (true, _) => TEMPERATURES.map(Temperatures::from).to_vec(),
+            (false, true) => vec![Temperatures::from(0.7)],
+            (false, false) => args.temperature.clone(),
+        },
         classes: args.class.as_deref().map_or(Ok(Classes::Any), |class| Classes::named(class, &model))?,
         class_names: model.metadata.classes.clone(),
         resampled: args.resample.clone(),
@@ -114,6 +122,30 @@ fn sample<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     }
     let (names, lost) = (output::names(&[out, npy])?, output::not_images(&not_finite));
     print(&format!("{names}: {}{lost}", request.sentence(&rows)))
+}
+
+/// Samples of a flow of vectors, as a table or an array.
+fn sample_vectors<E: Element, D: Device<E>>(args: &Args, device: &D, model: &Model<E, D>) -> Result<()> {
+    if args.sweep || args.temperature.len() > 1 || !args.resample.is_empty() || args.channels.channels.is_some() {
+        let options = "--sweep, several --temperature, --resample and --channels draw sheets of pictures";
+        return Err(Error::Usage(format!("{options}, and this flow is of vectors")));
+    }
+    vectors::expect_table(args.out.as_deref())?;
+    let class = args.class.as_deref().map(|class| model.class(class)).transpose()?;
+    let (n, seed) = (args.count.unwrap_or(1000), args.model.seed);
+    let labels = sample_labels(&model.flow, n, class, seed)?;
+    let temperature = args.temperature.first().cloned().unwrap_or_else(|| 1.0.into());
+    let values = model.flow.sample_vectors(device, 0..n as u64, temperature, labels.as_deref(), seed)?;
+    let names = model.flow.names_of_features();
+    let (table, lost) = vectors::write(&names, &values, (args.out.as_deref(), args.npy.as_deref()), "samples.csv")?;
+    let (out, npy) = (table.as_deref(), args.npy.as_deref());
+    if args.json {
+        return print_json(&serde_json::json!({
+            "out": output::name(out), "npy": output::name(npy), "samples": n, "not_finite": lost,
+        }));
+    }
+    let (written, lost) = vectors::words(out, npy, lost)?;
+    print(&format!("{written}: {n} samples of {} features{lost}", names.len()))
 }
 
 /// What each latent of real pictures holds.

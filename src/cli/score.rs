@@ -5,7 +5,7 @@ use super::output;
 use crate::Result;
 use crate::backend::{Device, Element};
 use crate::data::npy;
-use crate::flow::{Dequantize, Model};
+use crate::flow::{Dequantize, Loss, Model, Unit};
 use crate::noise::{NoiseKey, Purpose};
 use crate::train::{Comparison, Labels, rank, score, write_ranking};
 use clap::ValueEnum;
@@ -69,7 +69,9 @@ fn scores<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     npy::write_f64(&args.out, &scores)?;
     let mean = scores.iter().sum::<f64>() / scores.len() as f64;
     let non_finite = scores.iter().filter(|s| !s.is_finite()).count();
-    let (bits_per_dim, out) = (model.flow.bits_per_dim(mean), args.out.display().to_string());
+    let (unit, out) = (model.flow.unit(), args.out.display().to_string());
+    let loss = unit.loss(unit.of(mean));
+    let what = loss.sample();
     let likelihood = LabelArgs::likelihood(labels, &model, &images)?;
     if let Some(path) = &args.rank {
         let about = |i: usize| {
@@ -81,7 +83,7 @@ fn scores<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
             };
             (file, images.label(i).map(named))
         };
-        let mut ranking = rank(&scores, |nats| model.flow.bits_per_dim(nats), about);
+        let mut ranking = rank(&scores, unit, about);
         ranking.iter_mut().for_each(|ranked| ranked.image = images.place(ranked.image));
         write_ranking(path, &ranking)?;
     }
@@ -90,18 +92,22 @@ fn scores<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
         None => None,
     };
     if args.json {
+        let bits_per_dim = matches!(unit, Unit::BitsPerDim { .. }).then_some(loss.value());
         return print_json(&serde_json::json!({
             "out": out, "images": scores.len(), "mean_nats": mean, "bits_per_dim": bits_per_dim,
             "non_finite": non_finite, "likelihood": likelihood, "precision": E::NAME, "against": against,
             "taken": images.taken(),
         }));
     }
-    let count = images.taken().map_or_else(|| format!("{} images", scores.len()), |taken| format!("images ({taken})"));
-    print(&format!(
-        "{out}: ln {likelihood} of {count}; mean {mean:.3} nats, {bits_per_dim:.4} bits/dim, {non_finite} not finite"
-    ))?;
+    let count =
+        images.taken().map_or_else(|| format!("{} {what}s", scores.len()), |taken| format!("{what}s ({taken})"));
+    let in_bits = match loss {
+        Loss::BitsPerDim(bits) => format!(", {bits:.4} bits/dim"),
+        Loss::Nats(_) => String::new(),
+    };
+    print(&format!("{out}: ln {likelihood} of {count}; mean {mean:.3} nats{in_bits}, {non_finite} not finite"))?;
     if let Some(path) = &args.rank {
-        print(&format!("{}: the images from the most bits/dim to the fewest", path.display()))?;
+        print(&format!("{}: the {what}s from the least likely to the likeliest", path.display()))?;
     }
     against.map_or(Ok(()), |against| print(&against.sentence(&set.name)))
 }
@@ -116,5 +122,5 @@ fn compare<E: Element, D: Device<E>>(
 ) -> Result<Comparison> {
     let (images, set) = args.data.of(other).open(&model.file)?;
     let theirs = score(&model.flow, device, &images, labels, dequantize)?;
-    Comparison::new(&set.name, scores, &theirs, |nats| model.flow.bits_per_dim(nats))
+    Comparison::new(&set.name, scores, &theirs, model.flow.unit())
 }

@@ -186,7 +186,7 @@ fn stem(name: &str) -> String {
 
 fn describe(outcome: &Outcome) -> String {
     let mut lines = vec![
-        format!("step {}: train {:.3} bits/dim", outcome.step, outcome.train_bits_per_dim),
+        format!("step {}: train {:.3} {}", outcome.step, outcome.train.value(), outcome.train.unit()),
         format!("        test {}", super::eval::sentence(&outcome.test)),
     ];
     if let Some(raw) = &outcome.raw {
@@ -199,7 +199,7 @@ fn describe(outcome: &Outcome) -> String {
         drift if drift.is_nan() => "images were lost by inversion".into(),
         drift => format!("largest drift {drift:.1e}"),
     };
-    lines.push(format!("{:.0} images/s, {drift}", outcome.images_per_second));
+    lines.push(format!("{:.0} {}s/s, {drift}", outcome.images_per_second, outcome.train.sample()));
     if outcome.stored_steps > 0 {
         let stored = outcome.stored_steps;
         lines.push(format!(
@@ -211,8 +211,8 @@ fn describe(outcome: &Outcome) -> String {
         lines
             .push(format!("{skipped} updates were left out, since their gradient was not finite; to avoid it, {CALM}"));
     }
-    let (found, uniform) = (outcome.test.bits_per_dim, outcome.uniform_bits_per_dim);
-    if found.is_nan() || found >= uniform {
+    let found = outcome.test.loss.value();
+    if let Some(uniform) = outcome.uniform_bits_per_dim.filter(|uniform| found.is_nan() || found >= *uniform) {
         lines.push(format!(
             "the flow has learned nothing: all grey levels alike have {uniform:.3} bits/dim. Train longer, or {CALM}"
         ));
@@ -220,7 +220,8 @@ fn describe(outcome: &Outcome) -> String {
     let what = "samples in samples/samples.png";
     lines.extend(not_finite_words(&outcome.samples_not_finite, outcome.samples, what));
     let folder = &outcome.folder;
-    let samples = if Path::new(folder).join("samples/samples.png").exists() { "samples/samples.png, " } else { "" };
+    let drawn = ["samples/samples.png", "samples/density.png"].map(|name| (name, Path::new(folder).join(name)));
+    let samples: String = drawn.iter().filter(|(_, path)| path.exists()).map(|(name, _)| format!("{name}, ")).collect();
     lines.push(format!("{folder}: model.safetensors, {samples}curve.svg, metrics.jsonl"));
     lines.join("\n")
 }

@@ -182,7 +182,7 @@ fn delimiter(text: &str) -> u8 {
 }
 
 /// The fields of CSV, with the line that each row begins in.
-fn separated(path: &Path, text: &str) -> Result<Vec<(u64, Vec<String>)>> {
+pub(super) fn separated(path: &Path, text: &str) -> Result<Vec<(u64, Vec<String>)>> {
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter(text))
         .has_headers(false)

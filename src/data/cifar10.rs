@@ -32,6 +32,7 @@ pub fn load(folder: &Path) -> Result<DataSet> {
         test: read_batches(folder, &TEST)?,
         bins: 256,
         classes: read_classes(&folder.join(NAMES))?,
+        features: Vec::new(),
         remarks: Vec::new(),
     })
 }

@@ -64,6 +64,7 @@ pub fn load(folder: &Path, labels: Labels) -> Result<DataSet> {
         test: read_records(&folder.join("test.bin"), labels)?,
         bins: 256,
         classes: read_names(&folder.join(names), count)?,
+        features: Vec::new(),
         remarks: Vec::new(),
     })
 }

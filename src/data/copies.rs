@@ -48,13 +48,13 @@ impl Copies {
     }
 }
 
-/// Does something with the SHA-256 of each image's levels, in order.
+/// Does something with the SHA-256 of each image's levels or numbers, in order.
 fn for_each(images: &Images, mut work: impl FnMut([u8; 32])) -> Result<()> {
-    let pixels = images.pixels_per_image();
+    let bytes = images.bytes_per_image();
     for start in (0..images.len()).step_by(CHUNK) {
-        let levels = images.gather(&(start..(start + CHUNK).min(images.len())).collect::<Vec<_>>())?;
+        let samples = images.bytes(&(start..(start + CHUNK).min(images.len())).collect::<Vec<_>>())?;
         let digests: Vec<[u8; 32]> =
-            levels.par_chunks_exact(pixels).map(|image| Sha256::digest(image).into()).collect();
+            samples.par_chunks_exact(bytes).map(|image| Sha256::digest(image).into()).collect();
         digests.into_iter().for_each(&mut work);
     }
     Ok(())

@@ -13,10 +13,12 @@ pub struct DataSet {
     pub train: Images,
     /// The images to report on.
     pub test: Images,
-    /// The number of grey levels: every level is below it. 256 for eight bits.
+    /// The number of grey levels: every level is below it. 256 for eight bits; 0 of vectors, which have none.
     pub bins: u32,
     /// The names of the classes, by label; may be empty.
     pub classes: Vec<String>,
+    /// The names of the features of vectors; may be empty, and is so of images.
+    pub features: Vec<String>,
     /// What its reader decided on and a person should hear of, a sentence each: folders taken for splits, files left out.
     pub remarks: Vec<String>,
 }
@@ -148,7 +150,15 @@ mod tests {
 
     fn data() -> DataSet {
         let all = Images::new((0..=255).collect(), [4, 4, 1], None).unwrap();
-        DataSet { name: "ramp".into(), train: all.clone(), test: all, bins: 256, classes: vec![], remarks: vec![] }
+        DataSet {
+            name: "ramp".into(),
+            train: all.clone(),
+            test: all,
+            bins: 256,
+            classes: vec![],
+            features: Vec::new(),
+            remarks: vec![],
+        }
     }
 
     #[test]
@@ -215,6 +225,7 @@ mod tests {
             train: images.clone(),
             test: images,
             bins: 256,
+            features: Vec::new(),
             classes: vec![],
             remarks: vec![],
         }

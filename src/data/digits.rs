@@ -43,6 +43,7 @@ pub fn load() -> Result<DataSet> {
         test: all.select(TRAIN..all.len())?,
         bins: BINS,
         classes: (0..10).map(|digit| digit.to_string()).collect(),
+        features: Vec::new(),
         remarks: Vec::new(),
     })
 }

@@ -23,7 +23,15 @@ const BYTES: u8 = 8;
 pub fn load(folder: &Path) -> Result<DataSet> {
     let (train, test) = (split(folder, "train")?, split(folder, "t10k")?);
     let classes = numbered([&train, &test]);
-    Ok(DataSet { name: folder_name(folder), train, test, bins: 256, classes, remarks: Vec::new() })
+    Ok(DataSet {
+        name: folder_name(folder),
+        train,
+        test,
+        bins: 256,
+        classes,
+        features: Vec::new(),
+        remarks: Vec::new(),
+    })
 }
 
 fn split(folder: &Path, prefix: &str) -> Result<Images> {

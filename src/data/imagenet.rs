@@ -36,7 +36,15 @@ pub fn load(folder: &Path, opening: &Opening) -> Result<DataSet> {
         return Err(Error::bad_file(path, format!("its images are not {height}×{width}, as those to train on are")));
     }
     let classes = numbered([&train, &test]);
-    Ok(DataSet { name: folder_name(folder), train, test, bins: 256, classes, remarks: notes.told()? })
+    Ok(DataSet {
+        name: folder_name(folder),
+        train,
+        test,
+        bins: 256,
+        classes,
+        features: Vec::new(),
+        remarks: notes.told()?,
+    })
 }
 
 /// The images of several batches: in memory if all of them together may be.

@@ -10,6 +10,7 @@ use super::image_source::{ImageSource, Joined, Place};
 use super::origin::Origin;
 use super::portion::spread;
 use super::preparation::Preparation;
+use super::samples::{Elements, Samples};
 use crate::error::{Error, Result};
 use crate::files::Fingerprint;
 
@@ -27,6 +28,8 @@ const CHUNK: usize = 256;
 pub struct Images {
     store: Levels,
     shape: [usize; 3],
+    /// What an element is: it takes so many bytes of what is stored.
+    elements: Elements,
     labels: Option<Arc<[u16]>>,
     files: Option<Arc<[Arc<Path>]>>,
     origin: Option<Origin>,
@@ -63,6 +66,7 @@ impl Images {
         Self {
             store: Levels::Held(Arc::new(levels)),
             shape,
+            elements: Elements::Levels,
             labels: None,
             files: None,
             origin: None,
@@ -70,6 +74,21 @@ impl Images {
             taken: None,
         }
         .labelled(labels, count)
+    }
+
+    /// Vectors of real numbers, `[n, features]`, as images of one pixel, and `n` labels if there are any.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where there are no features, or the numbers of values and labels do not fit.
+    pub fn reals(values: &[f64], features: usize, labels: Option<Vec<u16>>) -> Result<Self> {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let shape = [1, 1, features];
+        pixels_of(shape)?;
+        if !values.len().is_multiple_of(features) {
+            return Err(refuse(format!("whole rows of {features} features"), format!("{} values", values.len())));
+        }
+        let unlabelled = Self { shape, elements: Elements::Reals, ..Self::new(bytes, [1, 1, 8 * features], None)? };
+        unlabelled.labelled(labels, values.len() / features)
     }
 
     /// All images of a source, which are read when they are asked for, and a label for each if there are any.
@@ -105,8 +124,17 @@ impl Images {
         let (shape, count) = (source.shape(), source.count());
         pixels_of(shape)?;
         let store = Levels::Streamed { source, which: (0..count).collect(), preparations: Vec::new() };
-        Self { store, shape, labels: None, files: None, origin: None, fingerprint: OnceLock::new(), taken: None }
-            .labelled(labels, count)
+        Self {
+            store,
+            shape,
+            elements: Elements::Levels,
+            labels: None,
+            files: None,
+            origin: None,
+            fingerprint: OnceLock::new(),
+            taken: None,
+        }
+        .labelled(labels, count)
     }
 
     fn labelled(self, labels: Option<Vec<u16>>, count: usize) -> Result<Self> {
@@ -143,7 +171,7 @@ impl Images {
     /// The number of images.
     pub fn len(&self) -> usize {
         match &self.store {
-            Levels::Held(levels) => levels.len() / self.pixels_per_image(),
+            Levels::Held(levels) => levels.len() / self.bytes_per_image(),
             Levels::Streamed { which, .. } => which.len(),
         }
     }
@@ -168,11 +196,47 @@ impl Images {
         self.shape.iter().product()
     }
 
+    /// Bytes of an image as it is stored.
+    pub(super) fn bytes_per_image(&self) -> usize {
+        self.pixels_per_image() * self.elements.bytes()
+    }
+
+    /// Whether they are vectors of real numbers, and no images.
+    pub fn are_reals(&self) -> bool {
+        self.elements == Elements::Reals
+    }
+
+    fn expect_levels(&self) -> Result<()> {
+        match self.elements {
+            Elements::Levels => Ok(()),
+            Elements::Reals => {
+                Err(Error::Usage("these data are vectors of real numbers: they have no grey levels".into()))
+            }
+        }
+    }
+
+    /// The grey levels or the real numbers of these, one after the other, in this order.
+    ///
+    /// # Errors
+    /// As [`Images::gather`], but for real numbers.
+    pub fn samples(&self, indices: &[usize]) -> Result<Samples> {
+        self.samples_at(indices, |_| Place::Middle)
+    }
+
+    /// The same, cut as [`Images::gather_at`] cuts.
+    ///
+    /// # Errors
+    /// As [`Images::samples`].
+    pub fn samples_at(&self, indices: &[usize], place: impl Fn(usize) -> Place + Sync) -> Result<Samples> {
+        Ok(self.elements.read(self.bytes_at(indices, place)?))
+    }
+
     /// All levels, `[n, height, width, channels]`, row major.
     ///
     /// # Errors
     /// As [`Images::gather`].
     pub fn levels(&self) -> Result<Cow<'_, [u8]>> {
+        self.expect_levels()?;
         match &self.store {
             Levels::Held(levels) => Ok(Cow::Borrowed(levels)),
             Levels::Streamed { .. } => self.gather(&(0..self.len()).collect::<Vec<_>>()).map(Cow::Owned),
@@ -184,6 +248,7 @@ impl Images {
     /// # Errors
     /// As [`Images::gather`].
     pub fn image(&self, i: usize) -> Result<Cow<'_, [u8]>> {
+        self.expect_levels()?;
         let pixels = self.pixels_per_image();
         match &self.store {
             Levels::Held(levels) if i < self.len() => Ok(Cow::Borrowed(&levels[i * pixels..(i + 1) * pixels])),
@@ -221,7 +286,8 @@ impl Images {
     /// The levels of these images one after the other, in this order.
     ///
     /// # Errors
-    /// [`Error::Usage`] for an index that is out of range; where images are read, what their source reports.
+    /// [`Error::Usage`] for an index that is out of range, or where these are vectors of real numbers; where images are read,
+    /// what their source reports.
     pub fn gather(&self, indices: &[usize]) -> Result<Vec<u8>> {
         self.gather_at(indices, |_| Place::Middle)
     }
@@ -232,8 +298,18 @@ impl Images {
     /// # Errors
     /// As [`Images::gather`].
     pub fn gather_at(&self, indices: &[usize], place: impl Fn(usize) -> Place + Sync) -> Result<Vec<u8>> {
+        self.expect_levels()?;
+        self.bytes_at(indices, place)
+    }
+
+    /// These as they are stored: for what tells them apart, or moves them about.
+    pub(super) fn bytes(&self, indices: &[usize]) -> Result<Vec<u8>> {
+        self.bytes_at(indices, |_| Place::Middle)
+    }
+
+    fn bytes_at(&self, indices: &[usize], place: impl Fn(usize) -> Place + Sync) -> Result<Vec<u8>> {
         self.expect_in_range(indices)?;
-        let pixels = self.pixels_per_image();
+        let pixels = self.bytes_per_image();
         match &self.store {
             Levels::Held(levels) => {
                 let mut gathered = Vec::with_capacity(indices.len() * pixels);
@@ -301,14 +377,15 @@ impl Images {
         let origin = self.origin.as_ref().map(|origin| origin.select(&indices));
         let store = match &self.store {
             Levels::Held(levels) if indices.iter().copied().eq(0..self.len()) => Levels::Held(Arc::clone(levels)),
-            Levels::Held(_) => Levels::Held(Arc::new(self.gather(&indices)?)),
+            Levels::Held(_) => Levels::Held(Arc::new(self.bytes(&indices)?)),
             Levels::Streamed { source, which, preparations } => Levels::Streamed {
                 source: Arc::clone(source),
                 which: indices.iter().map(|&i| which[i]).collect(),
                 preparations: preparations.clone(),
             },
         };
-        Ok(Self { store, shape: self.shape, labels, files, origin, fingerprint: OnceLock::new(), taken: None })
+        let (shape, elements) = (self.shape, self.elements);
+        Ok(Self { store, shape, elements, labels, files, origin, fingerprint: OnceLock::new(), taken: None })
     }
 
     /// These images and then those of another set; with labels if both have them.
@@ -325,7 +402,8 @@ impl Images {
     /// [`Error::Shape`] where they are not of one size.
     pub(super) fn joined(mut parts: Vec<Self>) -> Result<Self> {
         let shape = parts.first().map(|first| first.shape).unwrap_or_default();
-        if let Some(part) = parts.iter().find(|part| part.shape != shape) {
+        let elements = parts.first().map(|first| first.elements).unwrap_or_default();
+        if let Some(part) = parts.iter().find(|part| part.shape != shape || part.elements != elements) {
             return Err(refuse(format!("{shape:?}"), format!("{:?}", part.shape)));
         }
         if parts.iter().any(|part| !part.is_empty()) {
@@ -348,7 +426,12 @@ impl Images {
             })
             .collect();
         let joined = match held {
-            Some(held) => Self::new(held.concat(), shape, labels),
+            Some(held) if elements == Elements::Levels => Self::new(held.concat(), shape, labels),
+            Some(held) => {
+                let [height, width, channels] = shape;
+                let bytes = Self::new(held.concat(), [height, width, channels * elements.bytes()], labels)?;
+                Ok(Self { shape, elements, ..bytes })
+            }
             None => Self::streamed(Arc::new(Joined { parts, shape }), labels),
         }?;
         Ok(Self { files, origin, ..joined })
@@ -366,9 +449,12 @@ impl Images {
         let mut hash = Fingerprint::default();
         self.shape.iter().for_each(|&side| hash.add(&(side as u64).to_le_bytes()));
         hash.add(&[self.labels.is_some().into()]);
+        if self.are_reals() {
+            hash.add(b"reals");
+        }
         self.labels.iter().flat_map(|labels| labels.iter()).for_each(|label| hash.add(&label.to_le_bytes()));
         for start in (0..self.len()).step_by(CHUNK) {
-            hash.add(&self.gather(&(start..(start + CHUNK).min(self.len())).collect::<Vec<_>>())?);
+            hash.add(&self.bytes(&(start..(start + CHUNK).min(self.len())).collect::<Vec<_>>())?);
         }
         Ok(self.fingerprint.get_or_init(|| hash.to_string()).clone())
     }
@@ -429,7 +515,7 @@ impl Images {
         let mut rest = Vec::with_capacity(self.len() - places.len());
         let mut next = places.iter().peekable();
         rest.extend((0..self.len()).filter(|i| next.next_if_eq(&i).is_none()));
-        let pixels = self.pixels_per_image();
+        let pixels = self.bytes_per_image();
         *self = match &mut self.store {
             // Not `select`: a set that fills memory is not to be copied.
             Levels::Held(levels) => {
@@ -440,7 +526,8 @@ impl Images {
                 let files = self.files.as_ref().map(|files| rest.iter().map(|&i| Arc::clone(&files[i])).collect());
                 let origin = self.origin.as_ref().map(|origin| origin.select(&rest));
                 let store = Levels::Held(Arc::clone(levels));
-                Self { store, shape: self.shape, labels, files, origin, fingerprint: OnceLock::new(), taken: None }
+                let (shape, elements) = (self.shape, self.elements);
+                Self { store, shape, elements, labels, files, origin, fingerprint: OnceLock::new(), taken: None }
             }
             Levels::Streamed { .. } => self.select(rest)?,
         };
@@ -489,7 +576,7 @@ impl Images {
         if matches!(self.store, Levels::Held(_)) {
             return Ok(self);
         }
-        let levels = self.gather(&(0..self.len()).collect::<Vec<_>>())?;
+        let levels = self.bytes(&(0..self.len()).collect::<Vec<_>>())?;
         Ok(Self { store: Levels::Held(Arc::new(levels)), ..self })
     }
 

@@ -124,7 +124,15 @@ mod tests {
 
     fn set(levels: &[u8]) -> DataSet {
         let images = Images::new(levels.to_vec(), [1, 2, 1], None).unwrap();
-        DataSet { name: "x".into(), train: images.clone(), test: images, bins: 256, classes: vec![], remarks: vec![] }
+        DataSet {
+            name: "x".into(),
+            train: images.clone(),
+            test: images,
+            bins: 256,
+            classes: vec![],
+            features: Vec::new(),
+            remarks: vec![],
+        }
     }
 
     #[test]

@@ -33,9 +33,12 @@ mod portion;
 mod preparation;
 mod query;
 mod rows;
+mod samples;
 mod sources;
 mod split;
 mod store;
+mod table;
+mod vectors;
 
 pub use crate::noise::permutation;
 pub use ahead::Ahead;
@@ -49,8 +52,11 @@ pub use image_source::{ImageSource, Place};
 pub use images::{Images, SAMPLED};
 pub use opening::{Cut, Opening};
 pub use portion::Portion;
+pub use samples::Samples;
 pub use sources::{Format, Source, SourceFile, SourceList};
 pub use store::{Presence, Store, VARIABLE};
+pub use table::write_table;
+pub use vectors::open_vectors;
 
 use std::path::{Path, PathBuf};
 
@@ -108,6 +114,10 @@ pub fn open_as(source: &str, opening: &Opening) -> Result<DataSet> {
             cifar100::load(folder, labels.unwrap_or_default())
         }
         ("idx", Some(folder)) => idx::load(folder),
+        ("csv", _) => Err(Error::Usage(format!(
+            "data '{source}' are vectors of real numbers, and the flow is of images: a flow of them begins with \
+             `vector: (features: …)`"
+        ))),
         ("images", Some(_)) => pictures::load(place.unwrap_or_default(), opening),
         ("npy", Some(file)) => arrays::load_npy(file, opening),
         ("npz", Some(folder)) if folder.is_dir() => imagenet::load(folder, opening),

@@ -15,6 +15,18 @@ pub fn write_f64(path: impl AsRef<Path>, values: &[f64]) -> Result<()> {
     write(path.as_ref(), &[values.len()], values)
 }
 
+/// Writes vectors as a float64 array of shape `[n, features]`, row major.
+///
+/// # Errors
+/// [`Error::Shape`] where the number of values does not fit; [`Error::Io`] where the file cannot be written.
+pub fn write_vectors(path: impl AsRef<Path>, features: usize, values: &[f64]) -> Result<()> {
+    if features == 0 || !values.len().is_multiple_of(features) {
+        let (expected, found) = (format!("rows of {features} features"), format!("{} values", values.len()));
+        return Err(Error::Shape { layer: "npy".into(), expected, found });
+    }
+    write(path.as_ref(), &[values.len() / features, features], values)
+}
+
 /// Writes grey levels as a uint8 array of `shape`: `[n, height, width, channels]`, row major.
 ///
 /// # Errors

@@ -28,6 +28,7 @@ pub(super) fn with_test_split(name: String, images: &Images, classes: Vec<String
         test: images.select(test)?,
         bins: 256,
         classes,
+        features: Vec::new(),
         remarks: Vec::new(),
     })
 }

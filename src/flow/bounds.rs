@@ -53,6 +53,11 @@ const PARTS: Bound<usize> = Bound { expected: "a number from 1 to 64", holds: |n
 const SHARE: Bound<f64> = Bound { expected: "a share from 0 to below 1", holds: |&x| (0.0..1.0).contains(&x) };
 const DECAY: Bound<f64> = Bound { expected: "a number from 0 to below 1", holds: |&x| (0.0..1.0).contains(&x) };
 
+/// A field that is there, of which there need not be any.
+pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 pub fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     COUNT.read(deserializer)
 }

@@ -1,7 +1,8 @@
 //! From a flow file to a flow: shapes are inferred layer by layer, and what does not fit is reported where it stands.
 
 use super::expand::{Expanded, expand};
-use super::spec::{LayerSpec, Net as NetChoice, NetworkSpec, Prior};
+use super::space::{Space, Standardization};
+use super::spec::{LayerSpec, Net as NetChoice, NetworkSpec, Prior, SampleSpec};
 use super::suggest::suggestion;
 use super::{Flow, FlowFile, Level, NodeId, Registry, Split};
 use crate::backend::{Device, Element, ImageShape, Initializer, Parameters};
@@ -34,8 +35,15 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             // What does not fit or is too large is refused before any memory is taken.
             Self::build(file, registry, &Initializer::blank(initializer.device()))?;
         }
-        let image = &file.spec.image;
-        let image_shape = ImageShape::new(image.height, image.width, image.channels);
+        let (image_shape, space) = match file.spec.samples() {
+            SampleSpec::Image(image) => {
+                (ImageShape::new(image.height, image.width, image.channels), Space::Levels(image.bins()))
+            }
+            SampleSpec::Vector(vector) => {
+                let standardization = Standardization::new(&initializer.at("standardize"), vector.features)?;
+                (ImageShape::new(1, 1, vector.features), Space::Reals(standardization))
+            }
+        };
         let layers = initializer.at("layers");
         let mut shape = image_shape;
         let mut levels = Vec::new();
@@ -81,7 +89,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         };
         let of_classifier = classifier.as_ref().map_or(0, Parameters::trained_count);
         at.count(&mut parameters, top.trained_count().saturating_add(of_classifier))?;
-        Ok(Self { image: image_shape, bins: image.bins(), levels, top, top_shape: shape, classifier })
+        Ok(Self { image: image_shape, space, levels, top, top_shape: shape, classifier })
     }
 }
 

@@ -68,8 +68,21 @@ impl FlowFile {
     }
 
     fn check(&self) -> Result<()> {
-        let FlowSpec { image, prior, .. } = &self.spec;
-        let wrong = [(image.node, image.contradiction()), (prior.node, prior.contradiction())];
+        let FlowSpec { image, vector, prior, train, .. } = &self.spec;
+        let samples = match (image, vector) {
+            (Some(image), None) => (image.node, image.contradiction()),
+            (None, Some(vector)) => (vector.node, vector.contradiction()),
+            (Some(_), Some(vector)) => (
+                vector.node,
+                Some(("`image` and `vector` are both given", "a flow models images or vectors: give one")),
+            ),
+            (None, None) => {
+                let help = "add `image: (height: 32, width: 32, channels: 3)`, or `vector: (features: 6)`";
+                (NodeId::NOWHERE, Some(("a flow needs `image` or `vector`: what it models", help)))
+            }
+        };
+        let recipe = vector.as_ref().and_then(|_| train.contradiction_of_vectors());
+        let wrong = [samples, (prior.node, prior.contradiction()), (train.node, recipe)];
         match wrong.into_iter().find_map(|(node, wrong)| Some((node, wrong?))) {
             Some((node, (message, help))) => Err(self.error_at(node, message, Some(help.to_owned()))),
             None => Ok(()),
@@ -162,7 +175,7 @@ mod tests {
         )"#;
         let file = FlowFile::parse("all", text).unwrap();
         assert_eq!(FlowFile::from_spec("all", &file.spec).unwrap().spec, file.spec);
-        assert_eq!(file.spec.image.bins(), 256);
+        assert_eq!(file.spec.image.unwrap().bins(), 256);
         assert_eq!(file.spec.train.clip_gradient_norm, Some(50.0));
         let LayerSpec::AdditiveCoupling(AdditiveCoupling { net: Net::Custom(_, settings), .. }) = &*file.spec.layers[9]
         else {
@@ -204,7 +217,7 @@ mod tests {
         let LayerSpec::Repeat(_, inner) = &*body[1] else { panic!() };
         let define = &file.spec.define["é"];
         for (node, line, column) in [
-            (file.spec.image.node, 2, 9),
+            (file.spec.image.as_ref().unwrap().node, 2, 9),
             (define[0].node, 4, 17),
             (define[1].node, 5, 2),
             (file.spec.layers[0].node, 6, 11),

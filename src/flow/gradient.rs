@@ -1,7 +1,7 @@
 //! The gradient of the training loss, by inversion or from stored activations.
 //!
 //! ```text
-//! L = mean_n [ bits/dim_n + weight_y · cross-entropy_n in bits ]        bits/dim = −ln p / (ln 2 · dims)
+//! L = mean_n [ bits/dim_n + weight_y · cross-entropy_n in bits ]        bits/dim = −ln p / (ln 2 · dims); nats of vectors
 //! ```
 //!
 //! By inversion, a shard keeps its latents (as many numbers as the image) and one image at each level's border; every
@@ -9,20 +9,19 @@
 //! one kept: their largest difference, relative to the image's size where that exceeds 1, is the *drift*. The true image
 //! then takes the rebuilt one's place, so errors do not travel from level to level.
 
-use super::{Dequantize, Encoded, Flow, Level, dequantize};
+use super::{Dequantize, Encoded, Flow, Level, Values};
 use crate::Result;
 use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Image, ParameterGradients, PerSample};
 use crate::bijector::{Bijector, Cotangent, Kept, larger};
 use crate::flow::spec::Memory;
-use std::f64::consts::LN_2;
 use std::ops::Range;
 
 /// Images to learn from or to score.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
-    /// Grey levels `[n, height, width, channels]`.
-    pub levels: &'a [u8],
+    /// Grey levels `[n, height, width, channels]`, or real numbers `[n, features]`.
+    pub values: Values<'a>,
     /// The class of each image, if known.
     pub labels: Option<&'a [usize]>,
     /// The number of each image, for its noise.
@@ -58,10 +57,8 @@ impl<E: Element, D: Device<E>> GradientOutcome<E, D> {
 impl<E: Element, D: Device<E>> Flow<E, D> {
     /// The images of a part of a batch.
     pub(crate) fn images(&self, device: &D, batch: &Batch, range: &Range<usize>) -> Result<Image<E, D>> {
-        let dims = self.image.dims();
-        let levels = batch.levels.get(range.start * dims..range.end * dims).unwrap_or(&[]);
         let numbers = batch.numbers.get(range.clone()).unwrap_or(&[]).iter().copied();
-        dequantize(device, self.image, self.bins, levels, numbers, batch.dequantize)
+        self.image_of(device, batch.values.samples(range, self.image.dims()), numbers, batch.dequantize)
     }
 
     /// The labels of a part of a batch, where the flow is class-conditional.
@@ -146,7 +143,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         outcome: &mut GradientOutcome<E, D>,
     ) -> Result<()> {
         let device = x.device().clone();
-        let by_log_prob = vec![-1.0 / (LN_2 * self.image.dims() as f64 * count as f64); x.batch()];
+        let by_log_prob = vec![-1.0 / (self.unit().nats() * count as f64); x.batch()];
         let by_density = MemoryKernel::<f64>::upload(&device, &by_log_prob)?;
         let grads = &mut outcome.gradients;
 

@@ -213,8 +213,11 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         let latents = self.encode(x.copied()?, labels)?;
         let lost: Vec<usize> = latents.latents.iter().map(|(_, z)| non_finite(z)).collect::<Result<_>>()?;
         let back = self.decode(latents, labels)?;
-        let levels = |x: &Image<E, D>| quantize(x, self.bins).map(|quantized| quantized.levels);
-        let wrong_levels = levels(&back)?.iter().zip(levels(&x)?).filter(|(back, level)| *back != level).count();
+        let levels = |x: &Image<E, D>| quantize(x, self.bins()).map(|quantized| quantized.levels);
+        let wrong_levels = match self.is_of_vectors() {
+            true => 0,
+            false => levels(&back)?.iter().zip(levels(&x)?).filter(|(back, level)| *back != level).count(),
+        };
         let (error, in_images) = (difference(&back, &x)?, non_finite(&back)?);
         let drift = self.drift(x, labels)?;
         Ok(RoundTrip { error, drift, non_finite: lost.iter().sum::<usize>() + in_images, wrong_levels })

@@ -100,7 +100,37 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         labels: Option<&[usize]>,
         seed: u64,
     ) -> Result<Quantized> {
-        let temperatures = temperatures.into();
+        let samples =
+            self.sampled(device, numbers, &temperatures.into(), labels, seed, |x| super::quantize(&x, self.bins()))?;
+        Ok(Quantized::joined(samples, self.image_shape().dims()))
+    }
+
+    /// The same of a flow of vectors: real numbers `[n, features]`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for labels that do not fit, or where the flow is of images.
+    pub fn sample_vectors(
+        &self,
+        device: &D,
+        numbers: std::ops::Range<u64>,
+        temperatures: impl Into<Temperatures>,
+        labels: Option<&[usize]>,
+        seed: u64,
+    ) -> Result<Vec<f64>> {
+        let vectors = self.sampled(device, numbers, &temperatures.into(), labels, seed, |x| self.vectors_of(&x))?;
+        Ok(vectors.concat())
+    }
+
+    /// What `finish` makes of the samples of each shard, in their order.
+    fn sampled<T: Send>(
+        &self,
+        device: &D,
+        numbers: std::ops::Range<u64>,
+        temperatures: &Temperatures,
+        labels: Option<&[usize]>,
+        seed: u64,
+        finish: impl Fn(Image<E, D>) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
         let first = numbers.start;
         let count = (numbers.end - numbers.start) as usize;
         let shards = device.over_shards(count, device.shard_images(self.activation()), |device, ranges| {
@@ -109,10 +139,10 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
                 let labels = labels.map(|labels| labels.get(range.clone()).unwrap_or(&[]));
                 let numbers = first + range.start as u64..first + range.end as u64;
                 let latents = self.draw_latents(device, numbers, temperatures.clone(), seed)?;
-                samples.push(super::quantize(&self.decode(latents, labels)?, self.bins)?);
+                samples.push(finish(self.decode(latents, labels)?)?);
             }
             Ok(samples)
         })?;
-        Ok(Quantized::joined(shards.into_iter().flatten(), self.image_shape().dims()))
+        Ok(shards.into_iter().flatten().collect())
     }
 }

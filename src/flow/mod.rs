@@ -23,12 +23,14 @@ mod rates;
 mod recipe;
 mod registry;
 mod remarks;
+mod space;
 pub mod spec;
 mod suggest;
 mod summary;
 mod temperature;
 mod tensor_file;
 mod tokens;
+mod unit;
 
 pub use class_names::class_words;
 pub(crate) use diagnosis::FileKind;
@@ -47,24 +49,27 @@ pub use model_file::{Model, ModelMetadata};
 pub use pixels::{Dequantize, Quantized, dequantize, not_finite_words, quantize};
 pub use rates::Rates;
 pub use registry::Registry;
+pub use space::Values;
 pub(crate) use suggest::suggestion;
 pub use summary::{LayerSummary, Summary};
 pub use temperature::Temperatures;
 pub use tensor_file::{FORMAT_VERSION, HostTensor, TensorKind, read_tensors, write_tensors};
 pub(crate) use tokens::{Tokens, is_name};
+pub use unit::{Loss, Unit};
+pub(crate) use unit::{TrainingLoss, null_as_nan};
 
 use crate::backend::{Device, Element, Image, ImageShape, Parameter, Parameters, PerSample, mirror};
 use crate::bijector::Bijector;
 use crate::bijectors::{Chain, Coupling};
 use crate::priors::{Classifier, TopPrior, log_sum_exp};
 use crate::{Error, Result};
-use std::f64::consts::LN_2;
+use space::Space;
 
 /// A flow: levels of bijectors, each but the last ending in a split, and a prior on top.
 #[derive(Debug)]
 pub struct Flow<E: Element, D: Device<E>> {
     image: ImageShape,
-    bins: u32,
+    space: Space<E, D>,
     levels: Vec<Level<E, D>>,
     top: TopPrior<E, D>,
     top_shape: ImageShape,
@@ -108,9 +113,20 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         self.image
     }
 
-    /// Grey levels of its images.
+    /// Grey levels of its images; 0 of a flow of vectors, which has none.
     pub fn bins(&self) -> u32 {
-        self.bins
+        match self.space {
+            Space::Levels(bins) => bins,
+            Space::Reals(_) => 0,
+        }
+    }
+
+    /// What its likelihood is told in.
+    pub fn unit(&self) -> Unit {
+        match self.space {
+            Space::Levels(_) => Unit::BitsPerDim { dims: self.image.dims() },
+            Space::Reals(_) => Unit::Nats,
+        }
     }
 
     /// Classes it is conditioned on, if it is.
@@ -125,7 +141,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
 
     /// Log-probability in nats per image as bits per dimension: `−log p / (ln 2 · dims)`.
     pub fn bits_per_dim(&self, log_prob: f64) -> f64 {
-        -log_prob / (LN_2 * self.image.dims() as f64)
+        Unit::BitsPerDim { dims: self.image.dims() }.of(log_prob)
     }
 
     /// Called after parameters change and before anything else is.
@@ -164,7 +180,8 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
     }
 
     /// `ln p` of dequantised images in nats per image: the density of grey levels, `ln p(x) − dims · ln bins`, so that
-    /// its expectation over uniform noise bounds the log-probability of the discrete image from below.
+    /// its expectation over uniform noise bounds the log-probability of the discrete image from below. Of standardised
+    /// vectors, the density of the vectors themselves, `ln p(x) − Σ ln deviation`.
     ///
     /// A class-conditional flow gives `ln p(x | class)` where labels are given, and where they are not the mixture
     /// `ln mean_class p(x | class)`.
@@ -183,7 +200,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             let mut log_density = encoded.log_density.copied()?;
             log_density.add_assign(&ladj)?;
             z.device().normal_log_density(z.data(), log_density.data_mut()?)?;
-            let volume = self.image.dims() as f64 * f64::from(self.bins).ln();
+            let volume = self.log_volume(z.device())?;
             Ok(log_density.to_host()?.into_iter().map(|l| l - volume).collect())
         };
         let (Some(classes), None) = (self.classes(), labels) else {
@@ -278,6 +295,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
 
 impl<E: Element, D: Device<E>> Parameters<E, D> for Flow<E, D> {
     fn visit<'a>(&'a self, path: &str, visitor: &mut dyn FnMut(&str, &'a Parameter<E, D>)) {
+        self.space.visit(&crate::backend::join(path, "standardize"), visitor);
         let layers = crate::backend::join(path, "layers");
         for level in &self.levels {
             level.chain.visit(&layers, visitor);
@@ -292,6 +310,7 @@ impl<E: Element, D: Device<E>> Parameters<E, D> for Flow<E, D> {
     }
 
     fn visit_mut<'a>(&'a mut self, path: &str, visitor: &mut dyn FnMut(&str, &'a mut Parameter<E, D>)) {
+        self.space.visit_mut(&crate::backend::join(path, "standardize"), visitor);
         let layers = crate::backend::join(path, "layers");
         for level in &mut self.levels {
             level.chain.visit_mut(&layers, visitor);

@@ -27,6 +27,9 @@ pub struct ModelMetadata {
     /// The names of the classes, where the flow is class-conditional and its training data named them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<String>,
+    /// The names of the features, where the flow is of vectors and its training data named them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
 }
 
 /// A flow with the file that declares it, as loaded from disk.
@@ -71,6 +74,7 @@ impl<E: Element, D: Device<E>> Model<E, D> {
         if named > classes {
             return Err(Error::bad_file(path, format!("it names {named} classes, and its flow has {classes}")));
         }
+        flow.name_features(&metadata.features);
         Ok(Self { flow, file, averaged: metadata.averaged && !raw, metadata })
     }
 }
@@ -179,6 +183,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             step,
             averaged: averages.is_some(),
             classes: classes.iter().take(self.classes().unwrap_or(0)).cloned().collect(),
+            features: self.feature_names().to_vec(),
         };
         write_tensors(path, &tensors, &metadata)
     }

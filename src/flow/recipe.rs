@@ -70,6 +70,20 @@ pub struct Recipe {
     pub drift_bound: Option<f64>,
 }
 
+impl Recipe {
+    /// What of it is of images alone, where the flow is of vectors.
+    pub(crate) fn contradiction_of_vectors(&self) -> Option<(&'static str, &'static str)> {
+        let of_images = self.shrink != 1
+            || self.fit != Fit::Exact
+            || self.levels.is_some()
+            || self.augmentation != Augmentation::Off;
+        of_images.then_some((
+            "`shrink`, `fit`, `levels` and `augmentation` are for images, and this flow is of vectors",
+            "leave them out",
+        ))
+    }
+}
+
 impl Default for Recipe {
     fn default() -> Self {
         Self {

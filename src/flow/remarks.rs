@@ -15,9 +15,9 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             n => format!(" and {n} more layers"),
         };
         Some(format!(
-            "the flow is initialised from one image, which gives {kind} (layers.{path}){more} one value a channel: one value has \
+            "the flow is initialised from one sample, which gives {kind} (layers.{path}){more} one value a channel: one value has \
              no variance, and the scale becomes 10⁶; set `initialization_images` to 2 or more (default 256), and have as many \
-             images"
+             samples"
         ))
     }
 
@@ -41,7 +41,7 @@ impl Recipe {
     /// out: that β2 or the average remembers nothing.
     pub fn remarks(&self, images: usize) -> Vec<String> {
         let rates = self.rates(images);
-        let all = format!("{} images in batches of {}", rates.images, self.batch);
+        let all = format!("{} samples in batches of {}", rates.images, self.batch);
         let mut remarks = Vec::new();
         if matches!(self.optimizer, Optimizer::Adamax(adamax) if adamax.beta2.is_none()) && rates.beta2 == 0.0 {
             remarks.push(format!(
@@ -117,7 +117,7 @@ mod tests {
     fn a_memory_of_no_step_is_told_with_what_to_set() {
         let ten = file(4, "batch: 16").spec.train.remarks(10);
         assert!(
-            ten[0].contains("10 images in batches of 16: β2") && ten[0].contains("`optimizer: Adamax(beta2: 0.999)`")
+            ten[0].contains("10 samples in batches of 16: β2") && ten[0].contains("`optimizer: Adamax(beta2: 0.999)`")
         );
         assert!(ten[1].contains("the average's decay") && ten[1].contains("`averaging: Off`") && ten.len() == 2);
         for (images, recipe) in [

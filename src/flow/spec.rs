@@ -19,8 +19,12 @@ pub type Definitions = BTreeMap<String, Vec<Layer>>;
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename = "Flow", deny_unknown_fields)]
 pub struct FlowSpec {
-    /// The images it models.
-    pub image: Located<ImageSpec>,
+    /// The images it models. A flow has either these or vectors.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "bounds::given")]
+    pub image: Option<Located<ImageSpec>>,
+    /// The vectors of real numbers that it models.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "bounds::given")]
+    pub vector: Option<Located<VectorSpec>>,
     /// Named lists of layers. Default none.
     #[serde(default, deserialize_with = "bounds::no_name_twice")]
     pub define: Definitions,
@@ -34,7 +38,49 @@ pub struct FlowSpec {
     pub train: Located<Recipe>,
 }
 
+/// What a flow models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SampleSpec {
+    /// Images of grey levels.
+    Image(ImageSpec),
+    /// Vectors of real numbers.
+    Vector(VectorSpec),
+}
+
+/// The vectors of real numbers that a flow models.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename = "vector", deny_unknown_fields)]
+pub struct VectorSpec {
+    /// Numbers in a vector.
+    #[serde(deserialize_with = "bounds::count")]
+    pub features: usize,
+}
+
+impl VectorSpec {
+    /// What makes a field that is right impossible.
+    pub(crate) fn contradiction(&self) -> Option<(&'static str, &'static str)> {
+        (self.features > 1 << 20).then_some(("a vector has more than 2^20 features", "check `features`"))
+    }
+}
+
 impl FlowSpec {
+    /// What it models: a file that was read has either images or vectors.
+    pub fn samples(&self) -> SampleSpec {
+        match (&self.image, &self.vector) {
+            (Some(image), _) => SampleSpec::Image(image.value),
+            (None, Some(vector)) => SampleSpec::Vector(vector.value),
+            (None, None) => SampleSpec::Vector(VectorSpec { features: 0 }),
+        }
+    }
+
+    /// The shape of its samples: a vector is an image of one pixel.
+    pub fn shape(&self) -> [usize; 3] {
+        match self.samples() {
+            SampleSpec::Image(image) => [image.height, image.width, image.channels],
+            SampleSpec::Vector(vector) => [1, 1, vector.features],
+        }
+    }
+
     /// The text of a flow file that reads as this flow, with every option written out.
     pub fn to_ron(&self) -> Result<String> {
         let pretty = PrettyConfig::new().new_line("\n").depth_limit(2);

@@ -90,7 +90,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         Ok(Summary {
             flow: file.name.clone(),
             image: list(self.image),
-            bins: self.bins,
+            bins: self.bins(),
             latents: self.latent_shapes().into_iter().map(|(name, shape)| (name, list(shape))).collect(),
             parameters: self.trained_count(),
             training_bytes_per_image: self.training_bytes_per_image(),

@@ -3,7 +3,7 @@
 use super::Points;
 use crate::backend::{Device, Element};
 use crate::data::Images;
-use crate::flow::{Dequantize, Flow, Quantized, dequantize, quantize};
+use crate::flow::{Dequantize, Flow, Quantized, quantize};
 use crate::plot::Row;
 use crate::train::expect_images;
 use crate::{Error, Result};
@@ -26,10 +26,9 @@ pub fn encode<E: Element, D: Device<E>>(
     let shards = device.over_shards(images.len(), shard, |device, ranges| {
         let mut points = Points::new(flow.latent_shapes());
         for range in ranges {
-            let levels = images.gather(&range.clone().collect::<Vec<_>>())?;
+            let samples = images.samples(&range.clone().collect::<Vec<_>>())?;
             let numbers = range.start as u64..range.end as u64;
-            let (shape, bins) = (flow.image_shape(), flow.bins());
-            let x = dequantize(device, shape, bins, &levels, numbers, Dequantize::Midpoint)?;
+            let x = flow.image_of(device, (&samples).into(), numbers, Dequantize::Midpoint)?;
             let latents = flow.encode(x, part(labels, range))?.latents;
             let values = latents.iter().map(|(_, z)| z.to_host()).collect::<Result<Vec<_>>>()?;
             points.extend(Points::from_values(flow.latent_shapes(), &values)?)?;
@@ -82,6 +81,29 @@ pub fn decode<E: Element, D: Device<E>>(
     let (values, quantized): (Vec<_>, Vec<_>) = shards.into_iter().flatten().unzip();
     let Quantized { levels, not_finite } = Quantized::joined(quantized, flow.image_shape().dims());
     Ok(Decoded { values: values.concat(), levels, not_finite })
+}
+
+/// The vectors of points, `[n, features]`: the inverse of [`encode`] of a flow of vectors.
+///
+/// # Errors
+/// As [`decode`], and [`Error::Usage`] where the flow is of images.
+pub fn decode_vectors<E: Element, D: Device<E>>(
+    flow: &Flow<E, D>,
+    device: &D,
+    points: &Points<E>,
+    labels: Option<&[usize]>,
+) -> Result<Vec<f64>> {
+    expect_labels(points.len(), labels)?;
+    let shard = device.shard_images(flow.activation());
+    let shards = device.over_shards(points.len(), shard, |device, ranges| {
+        let mut vectors = Vec::new();
+        for range in ranges {
+            let x = flow.decode(points.upload(device, range.clone())?, part(labels, range))?;
+            vectors.extend(flow.vectors_of(&x)?);
+        }
+        Ok(vectors)
+    })?;
+    Ok(shards.concat())
 }
 
 /// The labels of a shard.

@@ -173,7 +173,15 @@ mod tests {
     fn set() -> DataSet {
         let images = Images::new((0..6).collect(), [1, 1, 1], Some(vec![0, 1, 2, 0, 1, 2])).unwrap();
         let classes = ["cat", "dog", "7"].map(str::to_owned).to_vec();
-        DataSet { name: "pets".into(), train: images.clone(), test: images, bins: 256, classes, remarks: Vec::new() }
+        DataSet {
+            name: "pets".into(),
+            train: images.clone(),
+            test: images,
+            bins: 256,
+            classes,
+            features: Vec::new(),
+            remarks: Vec::new(),
+        }
     }
 
     fn named(names: &[&str]) -> Result<Attribute> {

@@ -83,6 +83,12 @@ pub(super) struct Jacobian {
 }
 
 impl Jacobian {
+    /// The derivative of one output with respect to one input.
+    pub fn entry(&self, output: usize, input: usize) -> Slope {
+        let at = output * self.n + input;
+        Slope { value: self.values[at], error: self.errors[at] }
+    }
+
     pub fn singular_values(&self) -> Vec<f64> {
         linear_algebra::singular_values(&self.values, self.n)
     }

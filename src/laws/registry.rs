@@ -2,10 +2,10 @@
 
 use crate::backend::{Device, Element, ImageShape, Initializer};
 use crate::bijectors::{
-    ActNorm, Chain, Coupling, InvertibleConv, Mask, MixtureLogistic, Parity, Permutation, ScaleMap, Spline, Squeeze,
-    Transform, Weight,
+    ActNorm, Autoregressive, Chain, Coupling, Direction, ElementMap, InvertibleConv, Mask, MixtureLogistic, Parity,
+    Permutation, ScaleMap, Spline, Squeeze, Transform, Weight,
 };
-use crate::nets::{ConvNet, ConvNetOptions, Net};
+use crate::nets::{Activation, ConvNet, ConvNetOptions, Dense, DenseOptions, Made, MadeOptions, Net, Order};
 use crate::priors::{LabelledTop, TopOptions, TopPrior, split, split_without_gain};
 use crate::{Bijector, Result};
 
@@ -50,6 +50,14 @@ pub fn registry<E: Element, D: Device<E>>() -> Vec<Registered<E, D>> {
         entry("SplineCoupling, checkerboard", 2, 1, |init, shape, _| transforming(init, shape, Mask::Checkerboard(Parity::Even), spline(3))),
         entry("MixtureCoupling", 1, 2, |init, shape, _| transforming(init, shape, Mask::Halves, mixture(3))),
         entry("MixtureCoupling, checkerboard", 2, 1, |init, shape, _| transforming(init, shape, Mask::Checkerboard(Parity::Odd), mixture(2))),
+        entry("AffineCoupling, dense", 1, 2, |init, shape, _| dense(init, shape, Mask::Halves, Activation::Relu)),
+        entry("AffineCoupling, dense, checkerboard", 2, 1, |init, shape, _| dense(init, shape, Mask::Checkerboard(Parity::Even), Activation::Tanh)),
+        entry("Autoregressive, additive", 1, 1, |init, shape, _| autoregressive(init, shape, ElementMap::Additive, Direction::Density, Order::Reverse)),
+        entry("Autoregressive, affine", 1, 1, |init, shape, _| autoregressive(init, shape, ElementMap::Affine(ClampedTanh { bound: 0.8 }), Direction::Density, Order::Forward)),
+        entry("Autoregressive, affine, sampling", 1, 1, |init, shape, _| autoregressive(init, shape, ElementMap::Affine(Sigmoid), Direction::Sampling, Order::Shuffle)),
+        entry("Autoregressive, spline", 1, 1, |init, shape, _| autoregressive(init, shape, ElementMap::Transform(spline(3)), Direction::Density, Order::Shuffle)),
+        entry("Autoregressive, spline, sampling", 1, 1, |init, shape, _| autoregressive(init, shape, ElementMap::Transform(spline(2)), Direction::Sampling, Order::Reverse)),
+        entry("Autoregressive, mixture", 1, 1, |init, shape, _| autoregressive(init, shape, ElementMap::Transform(mixture(2)), Direction::Density, Order::Forward)),
         entry("a step of Glow", 2, 1, |init, shape, _| glow(init, shape.channels, Weight::Plain)),
         entry("a step of Glow, LU", 2, 1, |init, shape, _| glow(init, shape.channels, Weight::LU)),
         entry("AffineCoupling, no gain", 1, 2, |init, shape, _| masked_without_gain(init, shape)),
@@ -125,6 +133,30 @@ fn transforming<E: Element, D: Device<E>>(
     masked(init, shape, mask, transform.numbers(), |channels, mask, net| {
         Coupling::transforming(channels, mask, transform, net)
     })
+}
+
+fn dense<E: Element, D: Device<E>>(
+    init: &Initializer<D>,
+    shape: ImageShape,
+    mask: Mask,
+    activation: Activation,
+) -> Result<Box<dyn Bijector<E, D>>> {
+    let channels = mask.network("a coupling", shape.channels, 2)?;
+    let options = DenseOptions { hidden: vec![5, 4], activation, log_scale_factor: 1.0, gain: true };
+    let net = Box::new(Dense::new(init, channels, &options)?);
+    Ok(Box::new(Coupling::affine_masked(shape.channels, mask, ScaleMap::Exp, net)?))
+}
+
+fn autoregressive<E: Element, D: Device<E>>(
+    init: &Initializer<D>,
+    shape: ImageShape,
+    map: ElementMap,
+    direction: Direction,
+    order: Order,
+) -> Result<Box<dyn Bijector<E, D>>> {
+    let options = MadeOptions { hidden: vec![7, 6], activation: Activation::Tanh, order, context: 0 };
+    let made = Made::new(init, shape.dims(), map.numbers(), &options)?;
+    Ok(Box::new(Autoregressive::new(shape, map, direction, made)?))
 }
 
 fn glow<E: Element, D: Device<E>>(

@@ -28,6 +28,8 @@ pub enum Law {
     KeptGradient,
     /// [`agrees_across_precisions`](super::agrees_across_precisions)
     Precision,
+    /// [`jacobian_is_triangular`](super::jacobian_is_triangular)
+    Triangular,
 }
 
 impl fmt::Display for Law {
@@ -44,6 +46,7 @@ impl fmt::Display for Law {
             Self::Gradient => "pull_back gives the gradient",
             Self::KeptGradient => "pull_back gives what pull_back_kept gives, and the input",
             Self::Precision => "f32 gives what f64 gives",
+            Self::Triangular => "no element depends on a later one",
         })
     }
 }

@@ -4,15 +4,13 @@
 //! y = (x·W + bias) · exp(factor · logs)        W: [in, out]
 //! ```
 //!
-//! It acts on images of one pixel, `[batch, 1, 1, in]`.
+//! It acts on the channels of each pixel.
 
 use super::Net;
 use super::gain::Gain;
 use crate::Result;
 use crate::backend::kernels::Operand;
-use crate::backend::{
-    Device, Element, Image, ImageShape, Initializer, Parameter, ParameterGradients, Parameters, join,
-};
+use crate::backend::{Device, Element, Image, Initializer, Parameter, ParameterGradients, Parameters, join};
 use crate::bijector::{Kept, range};
 
 /// A linear map that starts at zero.
@@ -70,7 +68,7 @@ impl<E: Element, D: Device<E>> Net<E, D> for Linear<E, D> {
     }
 
     fn forward_keeping(&self, x: &Image<E, D>) -> Result<(Image<E, D>, Kept<E, D>)> {
-        x.expect_shape("Linear", ImageShape::new(1, 1, self.input))?;
+        x.expect_channels("Linear", self.input)?;
         let mut y = Image::zeros(x.device(), x.batch(), x.shape().with_channels(self.output))?;
         let size = (x.rows(), self.input, self.output);
         let weight = Operand::Plain(self.weight.data());
@@ -104,5 +102,13 @@ impl<E: Element, D: Device<E>> Net<E, D> for Linear<E, D> {
 
     fn prepare(&mut self, device: &D) -> Result<()> {
         self.gain.prepare(device)
+    }
+
+    fn multiply_adds_per_pixel(&self) -> u64 {
+        (self.input * self.output) as u64
+    }
+
+    fn working_channels(&self) -> usize {
+        self.output
     }
 }

@@ -4,16 +4,21 @@
 //! again when it pulls back, so nothing outlives a layer.
 
 mod conv_net;
+mod dense;
 mod gain;
+mod layer;
 mod linear;
+mod made;
 mod zero_conv;
 
 pub use conv_net::{ConvNet, ConvNetOptions};
+pub use dense::{Activation, Dense, DenseOptions};
 pub use linear::Linear;
+pub use made::{Made, MadeOptions, Order};
 pub use zero_conv::ZeroConv;
 
 use crate::Result;
-use crate::backend::{Device, Element, Image, ParameterGradients, Parameters};
+use crate::backend::{Device, Element, Image, ImageShape, ParameterGradients, Parameters};
 use crate::bijector::Kept;
 
 /// A differentiable map of images that keeps their height and width.
@@ -59,6 +64,12 @@ pub trait Net<E: Element, D: Device<E>>: Parameters<E, D> + Send + Sync {
     /// Multiplications with additions of its matrix products, per pixel.
     fn multiply_adds_per_pixel(&self) -> u64 {
         0
+    }
+
+    /// Multiplications with additions of its matrix products for one image of this height and width; as many for every
+    /// pixel by default.
+    fn multiply_adds(&self, shape: ImageShape) -> u64 {
+        shape.pixels() as u64 * self.multiply_adds_per_pixel()
     }
 
     /// Channels of all that [`Net::forward_keeping`] keeps; input and output by default.

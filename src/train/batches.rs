@@ -1,15 +1,15 @@
 //! The batches of a run, made in the background.
 
 use crate::Result;
-use crate::data::{Ahead, Augment, DataSet, Images, Place, permutation};
+use crate::data::{Ahead, Augment, DataSet, Images, Place, Samples, permutation};
 use crate::flow::spec::{Augmentation, Fit, Recipe, Shifts};
 use crate::noise::{NoiseKey, Purpose};
 
 /// The images that a step learns from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Minibatch {
-    /// Grey levels, cut and changed as the recipe says.
-    pub levels: Vec<u8>,
+    /// Grey levels, cut and changed as the recipe says, or real numbers.
+    pub samples: Samples,
     /// Their classes, if they have any.
     pub labels: Option<Vec<usize>>,
     /// Their numbers among the training images, which their noise is drawn by.
@@ -90,11 +90,11 @@ impl Batches {
         let key = |purpose| NoiseKey::new(self.seed, purpose).at(step);
         let crop = key(Purpose::Crop);
         let place = |i: usize| if self.cut_at_random { Place::random(crop, i as u64) } else { Place::Middle };
-        let mut levels = self.images.gather_at(indices, place)?;
-        if let Some(augment) = self.augment {
-            augment.apply(key(Purpose::Augment), &mut levels, self.images.shape(), self.bins, &numbers);
+        let mut samples = self.images.samples_at(indices, place)?;
+        if let (Some(augment), Samples::Levels(levels)) = (self.augment, &mut samples) {
+            augment.apply(key(Purpose::Augment), levels, self.images.shape(), self.bins, &numbers);
         }
-        Ok(Minibatch { levels, labels: self.images.labels_of(indices), numbers })
+        Ok(Minibatch { samples, labels: self.images.labels_of(indices), numbers })
     }
 }
 
@@ -133,7 +133,7 @@ mod tests {
             batches(Recipe { augmentation, fit: Fit::RandomCrop { shorter_side: None }, ..Recipe::default() });
         let all = from(&batches, 0, 7);
         assert_eq!(all[3..], from(&batches, 3, 4));
-        assert_ne!(all[0].levels, all[1].levels);
+        assert_ne!(all[0].samples, all[1].samples);
     }
 
     #[test]
@@ -141,7 +141,7 @@ mod tests {
         let batches = batches(Recipe::default());
         for batch in from(&batches, 1, 3) {
             let indices: Vec<usize> = batch.numbers.iter().map(|&number| number as usize).collect();
-            assert_eq!(batch.levels, batches.images.gather(&indices).unwrap());
+            assert_eq!(batch.samples, batches.images.samples(&indices).unwrap());
             assert_eq!(batch.labels, batches.images.labels_of(&indices));
         }
         let first = batches.first().unwrap();
@@ -161,11 +161,11 @@ mod tests {
         let places: Vec<(usize, usize)> = (0..9).map(|i| (i / 3, i % 3)).collect();
         let mut seen = [false; 9];
         for batch in from(&Batches::new(&recipe, &data), 0, 100) {
-            let place = places.iter().position(|&(top, left)| window(top, left) == batch.levels);
+            let place = places.iter().position(|&(top, left)| Samples::Levels(window(top, left)) == batch.samples);
             seen[place.expect("a window of the picture")] = true;
         }
         assert!(seen.iter().all(|seen| *seen), "{seen:?}");
         let middle = Batches::new(&Recipe { fit: Fit::Crop, ..recipe }, &data);
-        assert_eq!(from(&middle, 5, 1)[0].levels, window(1, 1));
+        assert_eq!(from(&middle, 5, 1)[0].samples, Samples::Levels(window(1, 1)));
     }
 }

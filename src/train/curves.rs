@@ -55,7 +55,21 @@ pub fn series_of_runs(folders: &[impl AsRef<Path>], axis: XAxis) -> Result<Vec<V
     Ok(runs.into_iter().map(|points| points.series("", window)).collect())
 }
 
-/// What was logged of a run: places on an axis, and bits/dim.
+/// What a run's losses are told in: `bits/dim` or `nats`.
+///
+/// # Errors
+/// As [`run_series`].
+pub fn unit_of_run(folder: &Path) -> Result<&'static str> {
+    let path = folder.join("metrics.jsonl");
+    let records = if path.exists() { read_metrics(&path)? } else { Vec::new() };
+    let unit = |record: &Record| match record {
+        Record::Step(at) => Some(at.train.unit()),
+        _ => None,
+    };
+    Ok(records.iter().find_map(unit).unwrap_or("bits/dim"))
+}
+
+/// What was logged of a run: places on an axis, and losses.
 #[derive(Default)]
 struct Points {
     train: Vec<(f64, f64)>,
@@ -78,11 +92,11 @@ impl Points {
                 seconds.get(&step).copied().ok_or_else(unknown)
             }
         };
-        let held_out = |at: &ValidationRecord| Ok::<_, Error>((place(at.step, at.epoch)?, at.evaluation.bits_per_dim));
+        let held_out = |at: &ValidationRecord| Ok::<_, Error>((place(at.step, at.epoch)?, at.evaluation.loss.value()));
         let mut points = Self::default();
         for record in read_metrics(&folder.join("metrics.jsonl"))? {
             match record {
-                Record::Step(at) => points.train.push((place(at.step, at.epoch)?, at.train_bits_per_dim)),
+                Record::Step(at) => points.train.push((place(at.step, at.epoch)?, at.train.value())),
                 Record::Validation(at) => points.validation.push(held_out(&at)?),
                 Record::Interim(at) => points.interim.push(held_out(&at)?),
                 Record::Health(_) => {}

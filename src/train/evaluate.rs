@@ -1,8 +1,8 @@
 //! Scoring images: log-probabilities, and bits per dimension with their error.
 
 use crate::backend::{Device, Element};
-use crate::data::{Ahead, Images};
-use crate::flow::{Batch, Dequantize, Flow};
+use crate::data::{Ahead, Images, Samples};
+use crate::flow::{Batch, Dequantize, Flow, Loss, Values};
 use crate::noise::{NoiseKey, Purpose};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -31,12 +31,12 @@ pub struct Classification {
     pub cross_entropy_bits: f64,
 }
 
-/// Bits per dimension of a set of images, with all that is needed to check them.
+/// Bits per dimension of a set of images, or nats of one of vectors, with all that is needed to check them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// Mean over images. Not finite if any image's is: none is dropped.
-    #[serde(deserialize_with = "super::metrics::null_as_nan")]
-    pub bits_per_dim: f64,
+    /// Mean over images, or over vectors. Not finite if any one's is: none is dropped.
+    #[serde(flatten)]
+    pub loss: Loss,
     /// Standard error of that mean over images; none of a single image.
     pub standard_error: Option<f64>,
     /// Images scored.
@@ -64,15 +64,16 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// `2.307 ± 0.021`, with the standard error over images; `8.079 ± n/a` where there is none.
+    /// `2.307 ± 0.021 bits/dim`, with the standard error over images; `8.079 ± n/a bits/dim` where there is none.
     pub fn with_error(&self) -> String {
         let error = self.standard_error.map_or_else(|| "n/a".to_owned(), |error| format!("{error:.3}"));
-        format!("{:.3} ± {error}", self.bits_per_dim)
+        format!("{:.3} ± {error} {}", self.loss.value(), self.loss.unit())
     }
 
-    /// `360 images`, or how they were taken.
+    /// `360 images` or `360 vectors`, or how they were taken.
     pub fn images_in_words(&self) -> String {
-        let all = || if self.images == 1 { "1 image".to_owned() } else { format!("{} images", self.images) };
+        let what = self.loss.sample();
+        let all = || if self.images == 1 { format!("1 {what}") } else { format!("{} {what}s", self.images) };
         self.taken.clone().unwrap_or_else(all)
     }
 }
@@ -149,6 +150,15 @@ impl From<(u64, u64)> for Noise {
     }
 }
 
+impl<'a> From<&'a Samples> for Values<'a> {
+    fn from(samples: &'a Samples) -> Self {
+        match samples {
+            Samples::Levels(levels) => Self::Levels(levels),
+            Samples::Reals(reals) => Self::Reals(reals),
+        }
+    }
+}
+
 /// `ln (exp a + exp b)`; NaN unless both are finite, so that no lost score is outvoted.
 fn log_add_exp(a: f64, b: f64) -> f64 {
     if a.is_finite() && b.is_finite() { a.max(b) + (-(a - b).abs()).exp().ln_1p() } else { f64::NAN }
@@ -171,10 +181,10 @@ pub fn score<E: Element, D: Device<E>>(
     }
     labels.likelihood(flow, images)?;
     let mut scores = Vec::with_capacity(images.len());
-    for_each_chunk(images, |indices, levels| {
+    for_each_chunk(images, |indices, samples| {
         let numbers: Vec<u64> = indices.iter().map(|&i| images.place(i) as u64).collect();
         let labels = labels.of(images, &indices);
-        let batch = Batch { levels: &levels, labels: labels.as_deref(), numbers: &numbers, dequantize };
+        let batch = Batch { values: (&samples).into(), labels: labels.as_deref(), numbers: &numbers, dequantize };
         scores.extend(device.exactly(|| flow.log_prob_of(device, &batch))?);
         Ok(())
     })?;
@@ -182,15 +192,15 @@ pub fn score<E: Element, D: Device<E>>(
 }
 
 /// Does something with all images, a chunk at a time, while the next chunk is read.
-fn for_each_chunk(images: &Images, mut work: impl FnMut(Vec<usize>, Vec<u8>) -> Result<()>) -> Result<()> {
+fn for_each_chunk(images: &Images, mut work: impl FnMut(Vec<usize>, Samples) -> Result<()>) -> Result<()> {
     let (all, count) = (images.clone(), images.len());
     let chunks = Ahead::new((0..count).step_by(CHUNK).map(move |start| {
         let indices: Vec<usize> = (start..(start + CHUNK).min(count)).collect();
-        all.gather(&indices).map(|levels| (indices, levels))
+        all.samples(&indices).map(|samples| (indices, samples))
     }))?;
     for chunk in chunks {
-        let (indices, levels) = chunk?;
-        work(indices, levels)?;
+        let (indices, samples) = chunk?;
+        work(indices, samples)?;
     }
     Ok(())
 }
@@ -199,6 +209,20 @@ fn for_each_chunk(images: &Images, mut work: impl FnMut(Vec<usize>, Vec<u8>) -> 
 pub(crate) fn expect_images<E: Element, D: Device<E>>(flow: &Flow<E, D>, images: &Images) -> Result<()> {
     let shape = flow.image_shape();
     let [height, width, channels] = images.shape();
+    match (flow.is_of_vectors(), images.are_reals()) {
+        (true, false) => {
+            return Err(Error::Usage("the flow is of vectors of real numbers, and the data are images".into()));
+        }
+        (false, true) => {
+            return Err(Error::Usage("the flow is of images, and the data are vectors of real numbers".into()));
+        }
+        (true, true) if channels != shape.channels => {
+            let message =
+                format!("the flow is of vectors of {} features, and the data have {channels}", shape.channels);
+            return Err(Error::Usage(message));
+        }
+        _ => {}
+    }
     if [height, width, channels] == [shape.height, shape.width, shape.channels] {
         return Ok(());
     }
@@ -264,11 +288,14 @@ pub fn evaluate_as<E: Element, D: Device<E>>(
     noise: impl Into<Noise>,
 ) -> Result<Evaluation> {
     let Noise { seed, draws, importance } = noise.into();
+    // Vectors have no noise: one draw is all.
+    let (draws, importance) =
+        if flow.is_of_vectors() { (draws.min(1), importance.min(1)) } else { (draws, importance) };
     if images.is_empty() || draws == 0 || importance == 0 {
         return Err(Error::Usage("nothing to evaluate: no images, or no noise draws".into()));
     }
     let key = NoiseKey::new(seed, Purpose::Evaluate);
-    let mut bits = vec![0.0; images.len()];
+    let mut losses = vec![0.0; images.len()];
     for draw in 0..draws {
         let sample = |k| score(flow, device, images, labels, Dequantize::Uniform(key.at(draw * importance + k)));
         let mut scores = sample(0)?;
@@ -276,22 +303,22 @@ pub fn evaluate_as<E: Element, D: Device<E>>(
             scores.iter_mut().zip(sample(k)?).for_each(|(sum, s)| *sum = log_add_exp(*sum, s));
         }
         scores.iter_mut().for_each(|sum| *sum -= (importance as f64).ln());
-        bits.iter_mut().zip(scores).for_each(|(bits, s)| *bits += flow.bits_per_dim(s) / draws as f64);
+        losses.iter_mut().zip(scores).for_each(|(loss, s)| *loss += flow.unit().of(s) / draws as f64);
     }
-    let n = bits.len() as f64;
-    let mean = bits.iter().sum::<f64>() / n;
-    let variance = bits.iter().map(|b| (b - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    let n = losses.len() as f64;
+    let mean = losses.iter().sum::<f64>() / n;
+    let variance = losses.iter().map(|b| (b - mean).powi(2)).sum::<f64>() / (n - 1.0);
     // The labels of other data, which were not asked for, mean nothing to the classifier.
     let labelled = images.label(0).is_some() && expect_labels(flow, images, "image").is_ok();
     let classification =
         if flow.classifier().is_some() && labelled { Some(classify(flow, device, images)?) } else { None };
     Ok(Evaluation {
-        bits_per_dim: mean,
-        standard_error: (bits.len() > 1).then(|| (variance / n).sqrt()),
+        loss: flow.unit().loss(mean),
+        standard_error: (losses.len() > 1).then(|| (variance / n).sqrt()),
         images: images.len(),
         draws,
         importance,
-        non_finite: bits.iter().filter(|b| !b.is_finite()).count(),
+        non_finite: losses.iter().filter(|b| !b.is_finite()).count(),
         likelihood: labels.likelihood(flow, images)?,
         classification,
         weights: "raw".into(),
@@ -314,10 +341,9 @@ fn likeliest(log_probabilities: &[f64]) -> Option<usize> {
 /// The classifier head on labelled images at the middle of their bins.
 fn classify<E: Element, D: Device<E>>(flow: &Flow<E, D>, device: &D, images: &Images) -> Result<Classification> {
     let (mut right, mut bits) = (0usize, 0.0);
-    for_each_chunk(images, |indices, levels| {
+    for_each_chunk(images, |indices, samples| {
         let labels = images.labels_of(&indices).unwrap_or_default();
-        let (shape, bins, numbers) = (flow.image_shape(), flow.bins(), 0..indices.len() as u64);
-        let x = crate::flow::dequantize(device, shape, bins, &levels, numbers, Dequantize::Midpoint)?;
+        let x = flow.image_of(device, (&samples).into(), 0..indices.len() as u64, Dequantize::Midpoint)?;
         for (log_probabilities, label) in flow.classify(x)?.iter().zip(labels) {
             right += usize::from(likeliest(log_probabilities) == Some(label));
             bits -= log_probabilities.get(label).copied().unwrap_or(f64::NEG_INFINITY) / std::f64::consts::LN_2;

@@ -87,7 +87,15 @@ mod tests {
 
     fn set(levels: Vec<u8>) -> DataSet {
         let images = Images::new(levels, [1, 2, 1], None).unwrap();
-        DataSet { name: "x".into(), train: images.clone(), test: images, bins: 256, classes: vec![], remarks: vec![] }
+        DataSet {
+            name: "x".into(),
+            train: images.clone(),
+            test: images,
+            bins: 256,
+            classes: vec![],
+            features: Vec::new(),
+            remarks: vec![],
+        }
     }
 
     #[test]

@@ -6,9 +6,7 @@ use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Image};
 use crate::bijector::Effort;
 use crate::data::Images;
-use crate::flow::{
-    Dequantize, Flow, LayerHealth, Model, Registry, RoundTrip, Verdict, default_drift_bound, dequantize,
-};
+use crate::flow::{Dequantize, Flow, LayerHealth, Model, Registry, RoundTrip, Verdict, default_drift_bound};
 use crate::{Error, Result};
 use serde::Serialize;
 use std::path::Path;
@@ -113,8 +111,8 @@ pub(super) fn midpoints<E: Element, D: Device<E>>(
     images: &Images,
 ) -> Result<Image<E, D>> {
     let all: Vec<usize> = (0..images.len()).collect();
-    let (levels, numbers) = (images.gather(&all)?, 0..images.len() as u64);
-    dequantize(device, flow.image_shape(), flow.bins(), &levels, numbers, Dequantize::Midpoint)
+    let (samples, numbers) = (images.samples(&all)?, 0..images.len() as u64);
+    flow.image_of(device, (&samples).into(), numbers, Dequantize::Midpoint)
 }
 
 /// The same out of their range.

@@ -2,10 +2,10 @@
 
 use super::Evaluation;
 use crate::bijector::{Health, larger};
-use crate::flow::LayerHealth;
+use crate::flow::{LayerHealth, Loss, TrainingLoss, null_as_nan};
 use crate::{Error, Result, files};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,8 @@ pub struct StepRecord {
     /// Passes over the training data so far.
     pub epoch: f64,
     /// Mean over the batch, before this step's update.
-    pub train_bits_per_dim: f64,
+    #[serde(flatten, with = "TrainingLoss")]
+    pub train: Loss,
     /// The classifier's cross-entropy in bits per image, if there is a classifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cross_entropy_bits: Option<f64>,
@@ -36,11 +37,6 @@ pub struct StepRecord {
     /// Whether the gradient was not finite and the update was left out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub skipped: bool,
-}
-
-/// JSON has no NaN: what is not finite was written as null.
-pub(super) fn null_as_nan<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<f64, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// An evaluation during training.

@@ -1,6 +1,7 @@
 //! Scores without labels: images in the order of how much they surprise a flow, and how well that tells two sets apart.
 
 use crate::files::write_atomically;
+use crate::flow::{Loss, Unit};
 use crate::{Error, Result};
 use serde::Serialize;
 use std::path::Path;
@@ -16,25 +17,28 @@ pub struct Ranked {
     pub file: Option<String>,
     /// The name of its class, if it has one.
     pub class: Option<String>,
-    /// Of this image.
-    pub bits_per_dim: f64,
+    /// Of this image; none of a vector.
+    pub bits_per_dim: Option<f64>,
     /// `ln p`.
     pub nats: f64,
 }
 
-/// Images from the most to the fewest bits/dim, that is from the least likely to the likeliest. `bits_per_dim` makes them
-/// of nats; `about` gives an image's file and class. What is not a number comes first.
-pub fn rank(
-    nats: &[f64],
-    bits_per_dim: impl Fn(f64) -> f64,
-    about: impl Fn(usize) -> (Option<String>, Option<String>),
-) -> Vec<Ranked> {
-    let bits: Vec<f64> = nats.iter().map(|&nats| bits_per_dim(nats)).collect();
+/// Images from the least likely to the likeliest, with their bits/dim where that is the flow's unit; `about` gives an image's file and class. What is not a number comes first.
+pub fn rank(nats: &[f64], unit: Unit, about: impl Fn(usize) -> (Option<String>, Option<String>)) -> Vec<Ranked> {
+    let bits: Vec<f64> = nats.iter().map(|&nats| unit.of(nats)).collect();
+    let is_in_bits = matches!(unit, Unit::BitsPerDim { .. });
     let mut order: Vec<usize> = (0..nats.len()).collect();
     order.sort_by(|&a, &b| (bits[b].is_nan(), bits[b]).partial_cmp(&(bits[a].is_nan(), bits[a])).unwrap_or(a.cmp(&b)));
     let ranked = |(place, &image): (usize, &usize)| {
         let (file, class) = about(image);
-        Ranked { rank: place + 1, image, file, class, bits_per_dim: bits[image], nats: nats[image] }
+        Ranked {
+            rank: place + 1,
+            image,
+            file,
+            class,
+            bits_per_dim: is_in_bits.then_some(bits[image]),
+            nats: nats[image],
+        }
     };
     order.iter().enumerate().map(ranked).collect()
 }
@@ -135,8 +139,9 @@ pub struct Comparison {
     pub images: usize,
     /// Images of the set that it is compared with.
     pub beside: usize,
-    /// Their mean.
-    pub bits_per_dim: f64,
+    /// The mean of the other set.
+    #[serde(flatten)]
+    pub loss: Loss,
     /// That bits/dim tell the other set's images from these. Null where a score is not a number.
     pub auroc: Option<Area>,
     /// The same of the distance of bits/dim from the mean of these, in either direction: a flow can give images of another
@@ -151,11 +156,11 @@ impl Comparison {
     ///
     /// # Errors
     /// [`Error::Usage`] where one of the sets has no image.
-    pub fn new(data: &str, these: &[f64], theirs: &[f64], bits_per_dim: impl Fn(f64) -> f64) -> Result<Self> {
+    pub fn new(data: &str, these: &[f64], theirs: &[f64], unit: Unit) -> Result<Self> {
         if these.is_empty() || theirs.is_empty() {
             return Err(Error::Usage("nothing to compare: one of the sets has no image".into()));
         }
-        let bits = |nats: &[f64]| nats.iter().map(|&nats| bits_per_dim(nats)).collect::<Vec<f64>>();
+        let bits = |nats: &[f64]| nats.iter().map(|&nats| unit.of(nats)).collect::<Vec<f64>>();
         let (these, theirs) = (bits(these), bits(theirs));
         let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len() as f64;
         let (typical, n) = (mean(&these), these.len() as f64);
@@ -167,7 +172,7 @@ impl Comparison {
             data: data.into(),
             images: theirs.len(),
             beside: these.len(),
-            bits_per_dim: mean(&theirs),
+            loss: unit.loss(mean(&theirs)),
             auroc: Area::of(&these, &theirs),
             distance_auroc: (these.len() > 1)
                 .then(|| Area::of(&from_others(&these), &distances(&theirs, 1.0)))
@@ -177,11 +182,12 @@ impl Comparison {
 
     /// What it says, beside a set called `name`.
     pub fn sentence(&self, name: &str) -> String {
-        let Self { data, images, beside, bits_per_dim, auroc, distance_auroc } = self;
-        let count = |n: usize| if n == 1 { "1 image".to_owned() } else { format!("{n} images") };
+        let Self { data, images, beside, loss, auroc, distance_auroc } = self;
+        let (what, unit) = (loss.sample(), loss.unit());
+        let count = |n: usize| if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") };
         let by_bits = match auroc {
             Some(area) => format!(
-                "{} (s.e. over images): of an image of each, that of {data} takes more bits/dim than that of {name} in \
+                "{} (s.e. over {what}s): of one {what} of each, that of {data} takes more {unit} than that of {name} in \
                  {:.1} % of pairs",
                 area.words(),
                 100.0 * area.area
@@ -191,13 +197,14 @@ impl Comparison {
         let by_distance = match distance_auroc {
             Some(area) => format!("By distance from the mean of {name}, either way: {}", area.words()),
             None => format!(
-                "By distance from the mean of {name} there is none: a score is not finite, or there is one image"
+                "By distance from the mean of {name} there is none: a score is not finite, or there is one {what}"
             ),
         };
         format!(
-            "{data}: {}, beside {} of {name}; mean {bits_per_dim:.4} bits/dim; {by_bits}. {by_distance}",
+            "{data}: {}, beside {} of {name}; mean {:.4} {unit}; {by_bits}. {by_distance}",
             count(*images),
-            count(*beside)
+            count(*beside),
+            loss.value()
         )
     }
 }
@@ -210,7 +217,7 @@ mod tests {
     #[test]
     fn the_least_likely_comes_first_and_what_is_no_number_before_it() {
         let about = |i: usize| (Some(format!("{i}.png")), None);
-        let ranking = rank(&[-1.0, -3.0, f64::NAN, -2.0], |nats| -nats, about);
+        let ranking = rank(&[-1.0, -3.0, f64::NAN, -2.0], Unit::Nats, about);
         assert_eq!(ranking.iter().map(|ranked| ranked.image).collect::<Vec<_>>(), [2, 1, 3, 0]);
         assert_eq!((ranking[1].rank, ranking[1].file.as_deref()), (2, Some("1.png")));
     }
@@ -218,11 +225,16 @@ mod tests {
     #[test]
     fn a_ranking_is_csv_or_json() {
         let folder = tempfile::tempdir().unwrap();
-        let ranking = rank(&[-1.0], |nats| -nats / 2.0, |_| (Some("a, \"b\".png".into()), Some("cat".into())));
+        let ranking = rank(&[-std::f64::consts::LN_2], Unit::BitsPerDim { dims: 2 }, |_| {
+            (Some("a, \"b\".png".into()), Some("cat".into()))
+        });
         let path = |name: &str| folder.path().join(name);
         write_ranking(&path("r.csv"), &ranking).unwrap();
         let lines = std::fs::read_to_string(path("r.csv")).unwrap();
-        assert_eq!(lines, "rank,image,file,class,bits_per_dim,nats\n1,0,\"a, \"\"b\"\".png\",cat,0.5,-1.0\n");
+        assert_eq!(
+            lines,
+            "rank,image,file,class,bits_per_dim,nats\n1,0,\"a, \"\"b\"\".png\",cat,0.5,-0.6931471805599453\n"
+        );
         write_ranking(&path("r.json"), &ranking).unwrap();
         let json: serde_json::Value = serde_json::from_slice(&std::fs::read(path("r.json")).unwrap()).unwrap();
         assert_eq!((json[0]["bits_per_dim"].as_f64(), json[0]["class"].as_str()), (Some(0.5), Some("cat")));
@@ -230,7 +242,7 @@ mod tests {
 
     #[test]
     fn images_that_take_fewer_bits_are_told_apart_by_their_distance() {
-        let comparison = Comparison::new("plain", &[-3.0, -4.0, -5.0], &[-1.0, -0.5], |nats| -nats).unwrap();
+        let comparison = Comparison::new("plain", &[-3.0, -4.0, -5.0], &[-1.0, -0.5], Unit::Nats).unwrap();
         let areas = |c: &Comparison| (c.auroc.map(|area| area.area), c.distance_auroc.map(|area| area.area));
         assert_eq!(areas(&comparison), (Some(0.0), Some(1.0)));
         assert_eq!((comparison.images, comparison.beside), (2, 3));
@@ -240,9 +252,9 @@ mod tests {
                 .contains("By distance from the mean of rich, either way: AUROC 1.0000 ± 0.0000")
         );
         // Their own images lie as far from the mean of the others as theirs do: the mean of all would say nearer.
-        let alike = Comparison::new("alike", &[-3.0, -5.0], &[-2.0, -6.0], |nats| -nats).unwrap();
+        let alike = Comparison::new("alike", &[-3.0, -5.0], &[-2.0, -6.0], Unit::Nats).unwrap();
         assert_eq!(areas(&alike).1, Some(0.5));
-        let lost = Comparison::new("lost", &[-3.0], &[f64::NEG_INFINITY], |nats| -nats).unwrap();
+        let lost = Comparison::new("lost", &[-3.0], &[f64::NEG_INFINITY], Unit::Nats).unwrap();
         assert_eq!(areas(&lost), (Some(1.0), None));
         let words = lost.sentence("rich");
         assert!(words.contains("AUROC 1.0000 ± n/a") && words.contains("1 image, beside 1 image of rich"), "{words}");

@@ -1,5 +1,6 @@
 //! A run's folder, and the pictures that end up in it.
 
+use super::curves::unit_of_run;
 use super::run_series;
 use crate::backend::{Device, Element};
 use crate::flow::{Flow, FlowFile, Quantized};
@@ -141,7 +142,7 @@ impl RunFolder {
         let figure = Figure {
             title: title.to_owned(),
             x_label: "step".into(),
-            y_label: "bits/dim".into(),
+            y_label: unit_of_run(&self.path)?.into(),
             series: run_series(&self.path, "")?,
         };
         figure.save(self.file("curve"))

@@ -2,7 +2,7 @@
 
 use crate::data::{self, Cut, DataSet, LevelsOf, Opening};
 use crate::flow::FlowFile;
-use crate::flow::spec::{Fit, Loading};
+use crate::flow::spec::{Fit, Loading, SampleSpec};
 use crate::{Error, Result};
 use std::path::Path;
 
@@ -25,7 +25,13 @@ pub fn open_data_as(file: &FlowFile, name: Option<&str>, skip_unreadable: bool) 
     let name = name.or(recipe.data.as_deref());
     let name =
         name.ok_or_else(|| Error::Usage("which data is not said: give --data, or `data` in the recipe".into()))?;
-    let image = &file.spec.image;
+    let image = match file.spec.samples() {
+        SampleSpec::Image(image) => image,
+        SampleSpec::Vector(_) => {
+            let opened = data::open_vectors(name);
+            return opened.map_err(|error| if of_recipe { of_the_recipe(file, name, error) } else { error });
+        }
+    };
     let before = |side: usize| side.saturating_mul(recipe.shrink);
     let opening = Opening {
         shape: Some([before(image.height), before(image.width), image.channels]),

@@ -5,6 +5,7 @@ use super::checkpoint::CheckpointTensors;
 use super::evaluate::{expect_images, expect_labels};
 use super::inspect::{midpoints, some_labels};
 use super::optimizer::swap_weights;
+use super::portrait::draw_vectors;
 use super::resident::PeakMemory;
 use super::timing::{Timing, drop_cut_off_line, read_timing};
 use super::{
@@ -14,11 +15,11 @@ use super::{
 use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Initializer, ParameterGradients, Parameters};
 use crate::bijector::Effort;
-use crate::data::{Copies, DataSet, Images, Portion, differing_words};
+use crate::data::{Copies, DataSet, Images, Portion, Samples, differing_words};
 use crate::flow::spec::{Length, Memory, Recipe};
 use crate::flow::{
-    Batch, Dequantize, Flow, FlowFile, GradientOutcome, LayerHealth, Model, Rates, Registry, default_drift_bound,
-    dequantize,
+    Batch, Dequantize, Flow, FlowFile, GradientOutcome, LayerHealth, Loss, Model, Rates, Registry, TrainingLoss,
+    default_drift_bound,
 };
 use crate::noise::{NoiseKey, Purpose};
 use crate::{Error, Result};
@@ -112,8 +113,9 @@ pub enum Event<'a> {
 pub struct Outcome {
     /// Steps done.
     pub step: u64,
-    /// Training bits/dim, the mean over the last steps.
-    pub train_bits_per_dim: f64,
+    /// Of training, the mean over the last steps.
+    #[serde(flatten, with = "TrainingLoss")]
+    pub train: Loss,
     /// The last model on the test set.
     pub test: Evaluation,
     /// The same of the weights as the optimizer left them, where the last model's are averaged. What others publish is of
@@ -124,8 +126,10 @@ pub struct Outcome {
     pub best: Option<(u64, Evaluation)>,
     /// Training images per second.
     pub images_per_second: f64,
-    /// Bits/dim of the uniform distribution over the grey levels: a flow that is not below has learned nothing.
-    pub uniform_bits_per_dim: f64,
+    /// Bits/dim of the uniform distribution over the grey levels: a flow that is not below has learned nothing. Vectors have
+    /// none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uniform_bits_per_dim: Option<f64>,
     /// The largest drift of any step; NaN if an image was lost.
     pub largest_drift: f64,
     /// Steps computed again from stored activations because the drift was past its bound.
@@ -332,10 +336,15 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
 
     /// The data-dependent initialisation, from the first images of the first epoch.
     fn initialize(&mut self) -> Result<()> {
-        let Minibatch { levels, numbers, .. } = self.batches.first()?;
+        if self.flow.is_of_vectors() {
+            let all: Vec<usize> = (0..self.data.train.len()).collect();
+            if let Samples::Reals(vectors) = self.data.train.samples(&all)? {
+                self.flow.standardize(&self.device, &vectors, &self.data.features)?;
+            }
+        }
+        let Minibatch { samples, numbers, .. } = self.batches.first()?;
         let how = Dequantize::Uniform(NoiseKey::new(self.recipe().seed, Purpose::FirstBatch));
-        let (shape, bins) = (self.flow.image_shape(), self.flow.bins());
-        let x = dequantize(&self.device, shape, bins, &levels, numbers.into_iter(), how)?;
+        let x = self.flow.image_of(&self.device, (&samples).into(), numbers.into_iter(), how)?;
         self.flow.initialize(x)?;
         self.flow.prepare(&self.device)
     }
@@ -430,9 +439,10 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         watch: &mut dyn FnMut(Event),
     ) -> Result<StepRecord> {
         let recipe = self.recipe();
-        let Minibatch { levels, labels, numbers } = batch;
+        let Minibatch { samples, labels, numbers } = batch;
         let key = NoiseKey::new(recipe.seed, Purpose::Dequantize).at(self.step);
-        let batch = Batch { levels, labels: labels.as_deref(), numbers, dequantize: Dequantize::Uniform(key) };
+        let batch =
+            Batch { values: samples.into(), labels: labels.as_deref(), numbers, dequantize: Dequantize::Uniform(key) };
         self.step += 1;
 
         let mut outcome = self.flow.gradient(&self.device, &batch, recipe.memory)?;
@@ -466,7 +476,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         Ok(StepRecord {
             step: self.step,
             epoch: self.epoch(),
-            train_bits_per_dim: self.flow.bits_per_dim(mean(&outcome.log_prob)),
+            train: self.flow.unit().loss(self.flow.unit().of(mean(&outcome.log_prob))),
             cross_entropy_bits: (!outcome.cross_entropy.is_empty()).then(|| mean(&outcome.cross_entropy)),
             gradient_norm,
             learning_rate,
@@ -548,11 +558,11 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         }
         let images = self.validation.clone();
         let evaluation = self.evaluate(&images, "validation")?;
-        let best = evaluation.bits_per_dim.is_finite()
-            && self.best.is_none_or(|(bits_per_dim, _)| evaluation.bits_per_dim < bits_per_dim);
+        let loss = evaluation.loss.value();
+        let best = loss.is_finite() && self.best.is_none_or(|(least, _)| loss < least);
         watch(Event::Validated { step: self.step, evaluation: &evaluation, best });
         if best {
-            self.best = Some((evaluation.bits_per_dim, self.step));
+            self.best = Some((loss, self.step));
             self.save_model("best.safetensors")?;
         }
         metrics.append(&Record::Validation(ValidationRecord {
@@ -637,13 +647,18 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         let seed = self.recipe().seed;
         let folder = self.folder.path().display().to_string();
         // Images that are neither grey nor of colours cannot be shown.
-        let (samples_not_finite, samples) = if matches!(self.flow.image_shape().channels, 1 | 3) {
-            let sheet = self.with_average(|flow, device| super::run::sample_sheet(flow, device, seed))?;
-            sheet.save(self.folder.file("samples").join("samples.png"))?;
-            sheet.not_finite()
-        } else {
-            (Vec::new(), 0)
-        };
+        let (samples_not_finite, samples) =
+            if matches!(self.flow.image_shape().channels, 1 | 3) && !self.flow.is_of_vectors() {
+                let sheet = self.with_average(|flow, device| super::run::sample_sheet(flow, device, seed))?;
+                sheet.save(self.folder.file("samples").join("samples.png"))?;
+                sheet.not_finite()
+            } else {
+                (Vec::new(), 0)
+            };
+        if self.flow.is_of_vectors() {
+            let (path, name) = (self.folder.file("samples").join("density.png"), &self.file.name);
+            self.with_average(|flow, device| draw_vectors(flow, device, &images, name, seed, &path))?;
+        }
         // Last: a run with this record is done.
         let record =
             ValidationRecord { step: self.step, epoch: self.epoch(), evaluation: test.clone(), raw: raw.clone() };
@@ -651,12 +666,12 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         self.folder.draw_curve(&self.file.name)?;
         Ok(Outcome {
             step: self.step,
-            train_bits_per_dim: tally.recent(),
+            train: self.flow.unit().loss(tally.recent()),
             test,
             raw,
             best,
             images_per_second: tally.images_per_second(),
-            uniform_bits_per_dim: f64::from(self.flow.bins()).log2(),
+            uniform_bits_per_dim: (!self.flow.is_of_vectors()).then(|| f64::from(self.flow.bins()).log2()),
             largest_drift: tally.largest_drift,
             stored_steps: tally.stored,
             skipped_updates: tally.skipped,
@@ -672,7 +687,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
 struct Tally {
     seconds: f64,
     images: usize,
-    bits_per_dim: Vec<f64>,
+    losses: Vec<f64>,
     largest_drift: f64,
     stored: u64,
     skipped: u64,
@@ -682,7 +697,7 @@ impl Tally {
     fn add(&mut self, record: &StepRecord, images: usize, seconds: f64) {
         self.seconds += seconds;
         self.images += images;
-        self.bits_per_dim.push(record.train_bits_per_dim);
+        self.losses.push(record.train.value());
         if record.drift.is_nan() || record.drift > self.largest_drift {
             self.largest_drift = record.drift;
         }
@@ -696,7 +711,7 @@ impl Tally {
 
     /// The mean over the last steps, at most 50.
     fn recent(&self) -> f64 {
-        let last = &self.bits_per_dim[self.bits_per_dim.len().saturating_sub(50)..];
+        let last = &self.losses[self.losses.len().saturating_sub(50)..];
         last.iter().sum::<f64>() / last.len() as f64
     }
 }

@@ -2,8 +2,9 @@
 
 use flowstone::backend::{Cpu, Initializer};
 use flowstone::bijector::{Cotangent, Kept};
-use flowstone::bijectors::ActNorm;
+use flowstone::bijectors::{ActNorm, Autoregressive, Direction, ElementMap, ScaleMap};
 use flowstone::laws::{self, Law, Violation, registry};
+use flowstone::nets::{Made, MadeOptions};
 use flowstone::{Bijector, Image, ImageShape, Parameter, ParameterGradients, Parameters, PerSample, Result};
 
 const SHAPE: ImageShape = ImageShape::new(2, 4, 2);
@@ -33,6 +34,8 @@ enum Flaw {
     InversePullBack(f64),
     /// The output is off by this, and the inverse does not know.
     Shifts(f64),
+    /// The first element has this much of the last.
+    Peeks(f64),
     /// All images become one.
     Collapses,
     /// It says it takes one channel more.
@@ -102,9 +105,11 @@ impl Bijector<f64, Cpu> for Spoiled {
     fn forward(&self, x: &Image<f64, Cpu>) -> Result<Image<f64, Cpu>> {
         let (y, first) = (self.right.forward(x)?, x.to_host()?[0]);
         let second = x.shape().dims();
+        let last = x.to_host()?[second - 1];
         mapped(&y, |i, y| match self.flaw {
             Flaw::Leaks(share) if i == second => y + share * first,
             Flaw::Shifts(offset) => y + offset,
+            Flaw::Peeks(share) if i == 0 => y + share * last,
             Flaw::Collapses => 0.0,
             _ => y,
         })
@@ -291,4 +296,20 @@ fn an_f32_that_is_not_its_f64() {
     let x = laws::normal_image(&device, 2, SHAPE, 0).unwrap();
     let violation = laws::hold_in_f32(&mut single, &mut double, &x).unwrap_err();
     assert!(matches!(violation, Violation::Broken { law: Law::Precision, .. }), "{violation}");
+}
+
+#[test]
+fn an_element_that_depends_on_a_later_one() {
+    let (device, map) = (Cpu::default(), ElementMap::Affine(ScaleMap::Exp));
+    let build = || {
+        let made = Made::new(&Initializer::new(&device, 5), SHAPE.dims(), map.numbers(), &MadeOptions::default());
+        Box::new(Autoregressive::new(SHAPE, map, Direction::Density, made.unwrap()).unwrap())
+    };
+    let order: Vec<usize> = (0..SHAPE.dims()).collect();
+    let mut spoiled = Spoiled { right: build(), stale: build(), flaw: Flaw::Peeks(1e-6) };
+    laws::randomize(&mut spoiled, &device, 0, 0.2).unwrap();
+    spoiled.prepare(&device).unwrap();
+    laws::jacobian_is_triangular(spoiled.right.as_ref(), &images(), &order).unwrap();
+    let violation = laws::jacobian_is_triangular(&spoiled, &images(), &order).unwrap_err();
+    assert!(matches!(violation, Violation::Broken { law: Law::Triangular, .. }), "{violation}");
 }

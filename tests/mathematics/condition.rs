@@ -233,7 +233,7 @@ where
     let (device, digits) = (Cpu::default(), data::open("digits").unwrap().train);
     let levels = digits.gather(&(0..16).collect::<Vec<_>>()).unwrap();
     let numbers: Vec<u64> = (0..16).collect();
-    let batch = Batch { levels: &levels, labels: None, numbers: &numbers, dequantize: Dequantize::Midpoint };
+    let batch = Batch { values: (&levels).into(), labels: None, numbers: &numbers, dequantize: Dequantize::Midpoint };
     let inverted = flow.gradient(&device, &batch, Memory::Invert).unwrap();
     let stored = flow.gradient(&device, &batch, Memory::Store).unwrap();
     let mut worst = 0.0_f64;
@@ -297,7 +297,7 @@ fn the_guard_sees_an_ill_conditioned_flow_and_switches_and_training_names_the_la
         match (a, b) {
             (Record::Step(a), Record::Step(b)) => {
                 assert!(a.stored && a.drift > 3.0 * f64::from(f32::EPSILON).sqrt(), "{a:?}");
-                assert_eq!((a.train_bits_per_dim, a.gradient_norm), (b.train_bits_per_dim, b.gradient_norm));
+                assert_eq!((a.train, a.gradient_norm), (b.train, b.gradient_norm));
             }
             (Record::Health(health), Record::Health(_)) => {
                 assert!(
@@ -481,7 +481,7 @@ fn the_first_layer_that_loses_a_number_is_found() {
 fn the_drift_of_a_step_is_that_of_its_images_way_there_and_back() {
     let (device, digits) = (Cpu::default(), data::open("digits").unwrap().train);
     let pixels = digits.gather(&[0, 1, 2]).unwrap();
-    let batch = Batch { levels: &pixels, labels: None, numbers: &[0, 1, 2], dequantize: Dequantize::Midpoint };
+    let batch = Batch { values: (&pixels).into(), labels: None, numbers: &[0, 1, 2], dequantize: Dequantize::Midpoint };
     // Numbers well above 1 at the border between the levels, which drift is relative to; digits lost in the prior alone.
     for (name, value) in [("layers.1.logs", 0.8), ("prior.conv.bias", 1e6)] {
         let flow = levels(name, 0, value);

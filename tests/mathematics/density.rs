@@ -149,7 +149,7 @@ fn a_density_that_is_none_is_refused() {
 fn bits(flow: &Flow<f64, Cpu>, noise: impl Into<Noise>) -> f64 {
     let images = Images::new(vec![0, 1, 2, 3], [1, 1, 1], None).unwrap();
     let data = DataName { name: "levels".into(), split: "test".into(), fingerprint: String::new() };
-    evaluate(flow, &Cpu::default(), &images, data, noise).unwrap().bits_per_dim
+    evaluate(flow, &Cpu::default(), &images, data, noise).unwrap().loss.value()
 }
 
 #[test]

@@ -5,9 +5,11 @@
 use crate::outcome;
 use flowstone::backend::{Cpu, Device, Initializer};
 use flowstone::bijector::Kept;
-use flowstone::bijectors::{InvertibleConv, Permutation, Weight};
+use flowstone::bijectors::{Autoregressive, Direction, ElementMap, InvertibleConv, Permutation, ScaleMap, Weight};
 use flowstone::laws::{self, Condition, Registered, Violation, registry};
-use flowstone::nets::{ConvNet, ConvNetOptions, Linear, Net, ZeroConv};
+use flowstone::nets::{
+    Activation, ConvNet, ConvNetOptions, Dense, DenseOptions, Linear, Made, MadeOptions, Net, Order, ZeroConv,
+};
 use flowstone::priors::{Classifier, split};
 use flowstone::{Bijector, Element, Image, ImageShape, Parameters};
 use proptest::prelude::*;
@@ -239,12 +241,69 @@ fn networks_have_their_gradients() {
             laws::net_has_its_gradient(&mut randomized(conv, case.seed, Net::prepare), &case.image())
         });
     }
-    let pixels = cases(1, 1).prop_map(|case| Case { shape: ImageShape::new(1, 1, case.shape.dims()), ..case });
-    check("Linear", pixels, |case| {
+    check("Linear", cases(1, 1), |case| {
         let initializer = Initializer::new(&Cpu::default(), case.seed);
         let linear = Linear::new(&initializer, (case.shape.channels, 3), 3.0).unwrap();
         laws::net_has_its_gradient(&mut randomized(linear, case.seed, Net::prepare), &case.image())
     });
+    for activation in [Activation::Relu, Activation::Tanh] {
+        check("Dense", cases(1, 1), |case| {
+            let initializer = Initializer::new(&Cpu::default(), case.seed);
+            let options = DenseOptions { hidden: vec![5, 3], activation, ..Default::default() };
+            let dense = Dense::new(&initializer, (case.shape.channels, 3), &options).unwrap();
+            laws::net_has_its_gradient(&mut randomized(dense, case.seed, Net::prepare), &case.image())
+        });
+    }
+    let vectors = cases(1, 1).prop_map(|case| Case { shape: ImageShape::new(1, 1, case.shape.dims() + 2), ..case });
+    check("MADE with a context of 2", vectors, |case| {
+        let initializer = Initializer::new(&Cpu::default(), case.seed);
+        let options = MadeOptions { hidden: vec![5, 8], order: Order::Shuffle, context: 2, ..Default::default() };
+        let made = Made::new(&initializer, case.shape.channels - 2, 2, &options).unwrap();
+        laws::net_has_its_gradient(&mut randomized(made, case.seed, Net::prepare), &case.image())
+    });
+}
+
+fn autoregressive(case: Case, direction: Direction, order: Order) -> Autoregressive<f64, Cpu> {
+    let initializer = Initializer::new(&Cpu::default(), case.seed);
+    let options = MadeOptions { hidden: vec![9, 8], activation: Activation::Tanh, order, context: 0 };
+    let made = Made::new(&initializer, case.shape.dims(), 2, &options).unwrap();
+    Autoregressive::new(case.shape, ElementMap::Affine(ScaleMap::Exp), direction, made).unwrap()
+}
+
+#[test]
+fn no_element_of_an_autoregressive_layer_depends_on_a_later_one() {
+    for direction in [Direction::Density, Direction::Sampling] {
+        for order in [Order::Forward, Order::Reverse, Order::Shuffle] {
+            check("Autoregressive", cases(1, 1), |case| {
+                let layer = randomized(autoregressive(case, direction, order), case.seed, Bijector::prepare);
+                laws::jacobian_is_triangular(&layer, &case.image(), layer.order())
+            });
+        }
+    }
+}
+
+#[test]
+fn autoregressive_layers_start_as_the_identity() {
+    for direction in [Direction::Density, Direction::Sampling] {
+        let case = Case { shape: ImageShape::new(2, 1, 3), batch: 2, seed: 4 };
+        let (layer, x) = (autoregressive(case, direction, Order::Shuffle), case.image());
+        assert_eq!(layer.forward(&x).unwrap().to_host().unwrap(), x.to_host().unwrap());
+    }
+}
+
+#[test]
+fn an_order_that_a_file_brings_is_the_order_of_the_masks() {
+    let (device, shape) = (Cpu::default(), ImageShape::new(1, 1, 4));
+    let case = Case { shape, batch: 2, seed: 1 };
+    let mut layer = autoregressive(case, Direction::Density, Order::Forward);
+    layer.visit_mut("", &mut |name, parameter| {
+        if name == "order" {
+            parameter.set(&device, &[2.0, 0.0, 3.0, 1.0]).unwrap();
+        }
+    });
+    let layer = randomized(layer, 0, Bijector::prepare);
+    assert_eq!(layer.order(), [2, 0, 3, 1]);
+    laws::jacobian_is_triangular(&layer, &case.image(), &[2, 0, 3, 1]).unwrap();
 }
 
 #[test]

@@ -237,7 +237,8 @@ fn model_with_classes() -> Model<f32, Cpu> {
     let (device, file) = (Cpu::default(), FlowFile::parse("classes.ron", text).unwrap());
     let flow = Flow::build(&file, &Registry::default(), &Initializer::new(&device, 1)).unwrap();
     let (version, name, flow_text) = (1, file.name.clone(), file.text.clone());
-    let metadata = ModelMetadata { version, name, flow: flow_text, step: 0, averaged: false, classes: Vec::new() };
+    let metadata =
+        ModelMetadata { version, name, flow: flow_text, step: 0, averaged: false, classes: vec![], features: vec![] };
     Model { flow, file, metadata, averaged: false }
 }
 

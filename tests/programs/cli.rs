@@ -93,7 +93,7 @@ fn check_and_train_tell_of_recipes_that_come_to_nothing() {
             "one",
             &["ActNorm (layers.1) and 1 more layer one value a channel", "`initialization_images` to 2 or more"][..],
         ),
-        ("all", &["1437 images in batches of 1437: β2", "Adamax(beta2: 0.999)", "averaging: Ema(decay: 0.999)"]),
+        ("all", &["1437 samples in batches of 1437: β2", "Adamax(beta2: 0.999)", "averaging: Ema(decay: 0.999)"]),
         ("good", &[]),
     ] {
         for command in [&["check"][..], &["train", "--out", name]] {

@@ -42,7 +42,7 @@ fn train(file: &FlowFile, data: &str, out: &Path) -> Result<(String, f64)> {
     let data = open_data(file, Some(data))?;
     let (registry, device) = (Registry::<f32, Cpu>::default(), Cpu::default());
     let outcome = Trainer::new(&device, file, &registry, data, folder, Start::Fresh)?.run(&mut |_| ())?;
-    Ok((outcome.test.data.name, outcome.test.bits_per_dim))
+    Ok((outcome.test.data.name, outcome.test.loss.value()))
 }
 
 fn refused(result: Result<(String, f64)>) -> String {

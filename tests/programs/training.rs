@@ -63,7 +63,7 @@ fn only_training_images_are_augmented() {
     assert_eq!(off, still, "no range is no change");
     let [Record::Step(off), Record::Validation(off_held), ..] = &off[..] else { panic!("{off:?}") };
     let [Record::Step(moved), Record::Validation(moved_held), ..] = &moved[..] else { panic!("{moved:?}") };
-    assert_ne!(off.train_bits_per_dim, moved.train_bits_per_dim);
+    assert_ne!(off.train, moved.train);
     assert_eq!(off_held.evaluation.data, moved_held.evaluation.data);
 }
 
@@ -97,7 +97,7 @@ fn a_trained_model_gives_back_every_test_image_and_starts_another() {
     let tuned = recipe("AffineCoupling", 4, "length: Steps(1)");
     let folder = RunFolder::create(Some(&folder.path().join("tuned")), "").unwrap();
     let tuned = train(&tuned, folder, Start::From(&path));
-    assert!((tuned.train_bits_per_dim - outcome.test.bits_per_dim).abs() < 0.3, "{}", tuned.train_bits_per_dim);
+    assert!((tuned.train.value() - outcome.test.loss.value()).abs() < 0.3, "{}", tuned.train.value());
 }
 
 /// Test bits/dim of a PyTorch Glow at step 500 with this recipe: means of three and seven seeds, whose spread is about
@@ -109,7 +109,7 @@ fn learning_agrees_with_another_implementation() {
         let ours = (0..3).map(|seed| {
             let file = recipe(coupling, 4, &format!("length: Steps(500), averaging: Off, seed: {seed}"));
             let path = folder.path().join(format!("{coupling}-{seed}"));
-            train(&file, RunFolder::create(Some(&path), "").unwrap(), Start::Fresh).test.bits_per_dim
+            train(&file, RunFolder::create(Some(&path), "").unwrap(), Start::Fresh).test.loss.value()
         });
         let mean = ours.sum::<f64>() / 3.0;
         println!("{coupling}: {mean:.3} bits/dim at step 500, elsewhere {theirs}");

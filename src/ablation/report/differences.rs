@@ -172,7 +172,7 @@ pub(super) fn sentences(plan: &Plan, results: &Results, all: &[Difference]) -> S
             _ => format!(" {}", order.join(" < ")),
         };
         let pooled: Vec<&Difference> = all.iter().filter(|d| d.factor == factor && d.pooled).collect();
-        let mut text = format!("**{}**, from the lowest bits/dim:{seeds}.", what.name);
+        let mut text = format!("**{}**, from the lowest {}:{seeds}.", what.name, plan.unit());
         text += &listed(&pooled, Verdict::Clear, " Distinguishable, also when corrected for all comparisons:");
         text += &listed(&pooled, Verdict::Alone, " Distinguishable only if it were the one comparison made:");
         text += &listed(&pooled, Verdict::No, " Not distinguishable with these seeds:");

@@ -37,7 +37,7 @@ pub(super) fn save(plan: &Plan, results: &Results, folder: &Path) -> Result<Vec<
     let curves = |x_label: &str, x: &dyn Fn(&Gathered, &Point) -> f64| Panels {
         title: plan.title.clone(),
         x_label: x_label.to_owned(),
-        y_label: "test bits/dim".to_owned(),
+        y_label: format!("test {}", plan.unit()),
         panels: by_panel(plan, |variant| curve(results, variant, x)),
     };
     let by_epoch = curves("epochs", &|_, point| point.epoch);
@@ -90,7 +90,7 @@ fn curve(results: &Results, variant: usize, x: &dyn Fn(&Gathered, &Point) -> f64
     let mut spread = Vec::new();
     for i in 0..shortest {
         let at = Mean::of(&runs.iter().map(|run| x(run, &run.curve[i])).collect::<Vec<_>>())?;
-        let bits = Mean::of(&runs.iter().map(|run| run.curve[i].bits_per_dim).collect::<Vec<_>>())?;
+        let bits = Mean::of(&runs.iter().map(|run| run.curve[i].loss).collect::<Vec<_>>())?;
         series.points.push((at.mean, bits.mean));
         spread.push(if bits.n > 1 { bits.deviation } else { 0.0 });
     }

@@ -8,7 +8,7 @@ use crate::ablation::gather::Results;
 use crate::ablation::grid::Status;
 use crate::ablation::plan::Plan;
 use crate::ablation::statistics::Mean;
-use crate::flow::spec::Recipe;
+use crate::flow::spec::{Recipe, SampleSpec};
 
 /// All that the page is made of.
 pub(super) struct Contents<'a> {
@@ -27,7 +27,7 @@ pub(super) fn page(contents: &Contents) -> String {
         format!("# {}", plan.title),
         scale(contents),
         figures(contents.figures),
-        format!("## Final test bits/dim\n\n{}\n\n{}", table(plan, rows), table_note(contents)),
+        format!("## Final test {}\n\n{}\n\n{}", plan.unit(), table(plan, rows), table_note(contents)),
         differences_section(plan, results, differences),
         cost_section(contents),
         failures(contents),
@@ -41,7 +41,14 @@ pub(super) fn page(contents: &Contents) -> String {
 fn scale(contents: &Contents) -> String {
     let Contents { plan, results, .. } = contents;
     let Some(variant) = plan.variants.first() else { return String::new() };
-    let (image, recipe): (_, &Recipe) = (&variant.spec.image, &variant.spec.train);
+    let recipe: &Recipe = &variant.spec.train;
+    let samples = match variant.spec.samples() {
+        SampleSpec::Image(image) => {
+            let (height, width, channels) = (image.height, image.width, image.channels);
+            format!("images of {height}×{width}×{channels} in {} grey levels", image.bins())
+        }
+        SampleSpec::Vector(vector) => format!("vectors of {} features", vector.features),
+    };
     let count = |of: fn(&crate::ablation::plan::Variant) -> u64| {
         let all = plan.variants.iter().map(of);
         let (least, most) = (all.clone().min().unwrap_or(0), all.max().unwrap_or(0));
@@ -57,7 +64,7 @@ fn scale(contents: &Contents) -> String {
     };
     format!(
         "{} of {} runs finished. Varied: {}; {} {} of each variant.\n\n\
-         **Scale.** `{}`: images of {}×{}×{} in {} grey levels, data `{}`; {} parameters; a budget of {} in batches of \
+         **Scale.** `{}`: {samples}, data `{}`; {} parameters; a budget of {} in batches of \
          {}, which is {} steps or {:.2} epochs.{limit} Orders found at one scale and budget need not hold at another.",
         finished.count(),
         results.runs.len(),
@@ -65,10 +72,6 @@ fn scale(contents: &Contents) -> String {
         plan.seeds.len(),
         if plan.seeds.len() == 1 { "seed" } else { "seeds" },
         plan.flow,
-        image.height,
-        image.width,
-        image.channels,
-        image.bins(),
         data_kind(plan),
         count(|variant| variant.parameters as u64),
         plan.budget,
@@ -91,7 +94,8 @@ fn figures(shown: &[Shown]) -> String {
 /// The variants with what came out.
 pub(super) fn table(plan: &Plan, rows: &[Row]) -> String {
     let heads: Vec<&str> = plan.factors.iter().map(|factor| factor.name.as_str()).collect();
-    let columns = ["seeds", "test bits/dim", "parameters", "seconds/step", "peak MiB"];
+    let test = format!("test {}", plan.unit());
+    let columns = ["seeds", &test, "parameters", "seconds/step", "peak MiB"];
     let mut lines = vec![
         format!("| {} | {} |", heads.join(" | "), columns.join(" | ")),
         format!("|{}{}", "---|".repeat(heads.len()), "---:|".repeat(columns.len())),
@@ -159,7 +163,7 @@ fn differences_section(plan: &Plan, results: &Results, all: &[Difference]) -> St
     let mut text = format!("## What differs\n\n{}\n", differences::sentences(plan, results, all));
     let one = plan.factors.len() == 1;
     text += if one { "\n| difference |" } else { "\n| difference | at |" };
-    text += " bits/dim | 95 % interval | seeds | distinguishable |\n|---|";
+    text += &format!(" {} | 95 % interval | seeds | distinguishable |\n|---|", plan.unit());
     text += if one { "" } else { "---|" };
     text += "---:|---:|---:|---|\n";
     for difference in all {
@@ -175,12 +179,15 @@ fn differences_section(plan: &Plan, results: &Results, all: &[Difference]) -> St
         let (n, of, mean) = (mean.n, difference.seeds, mean.mean);
         text += &format!("| {bold}{a} − {b}{bold} | {at}{mean:+.4} | {interval} | {n} of {of} | {verdict} |\n");
     }
-    text += "\nDifferences of final test bits/dim, paired over seeds: runs of one seed see the same images in the same order \
-             with the same noise, and layers at the same place start alike. Below 0, the first has the lower bits/dim. \
+    let unit = plan.unit();
+    text += &format!(
+        "\nDifferences of final test {unit}, paired over seeds: runs of one seed see the same images in the same order \
+             with the same noise, and layers at the same place start alike. Below 0, the first has the lower {unit}. \
              Intervals are Student's t with n − 1 degrees of freedom, each by itself; with few seeds they are wide, and rest \
              on differences being normal. *Corrected*: distinguishable still when all differences of this table are taken \
              together, by Holm's method at 5 % (S. Holm, 1979, Scandinavian Journal of Statistics 6, 65–70). A difference is \
-             of the seeds whose runs both finished: what it says holds for runs that do.";
+             of the seeds whose runs both finished: what it says holds for runs that do."
+    );
     text
 }
 

@@ -18,6 +18,8 @@ pub const SOURCE: &str = concat!(
     include_str!("../kernels/matrix/matrix.cu"),
     include_str!("../kernels/optimizer/optimizer.cu"),
     include_str!("../kernels/pixel/pixel.cu"),
+    include_str!("../kernels/activation/activation.cu"),
+    include_str!("../kernels/hadamard/hadamard.cu"),
 );
 
 /// The names of the kernels in [`SOURCE`].

@@ -4,11 +4,13 @@
 //! Matrices are row-major. `rows` counts pixels of all images of a batch: an image batch is the matrix
 //! `[batch · height · width, channels]`.
 
+mod activation;
 mod channel;
 mod checkerboard;
 mod convolution;
 mod coupling;
 mod density;
+mod hadamard;
 mod matrix;
 mod memory;
 mod network;
@@ -19,11 +21,13 @@ mod squeeze;
 mod transforms;
 mod vectorised;
 
+pub use activation::{Activation, ActivationKernel};
 pub use channel::ChannelKernel;
 pub use checkerboard::CheckerboardKernel;
 pub use convolution::ConvolutionKernel;
 pub use coupling::{CouplingForm, CouplingKernel, CouplingLayout, CouplingMap, ScaleMap};
 pub use density::DensityKernel;
+pub use hadamard::HadamardKernel;
 pub use matrix::MatrixKernel;
 pub use memory::MemoryKernel;
 pub use network::{HiddenGradients, HiddenLayers, NetworkKernel};

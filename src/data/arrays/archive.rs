@@ -120,12 +120,18 @@ impl<'a> Archive<'a> {
         entry.map_err(|error| Error::bad_file(inner, format!("it cannot be unpacked: {error}")))
     }
 
-    /// Labels, one an image.
-    pub(in crate::data) fn labels(&mut self, name: &str) -> Result<Labels> {
+    /// An array, whatever its values are.
+    pub(super) fn array(&mut self, name: &str) -> Result<(Header, Vec<u8>)> {
         let (inner, most) = (self.place(name), self.length.saturating_mul(DEFLATE_RATIO));
         let mut entry = self.entry(name)?;
         let header = Header::read(&inner, &mut entry, most)?;
         let bytes = read_rest(&inner, entry, header.size, most, &header.says())?;
-        Labels::of(&header, &bytes).map_err(|wrong| wrong.of(&inner))
+        Ok((header, bytes))
+    }
+
+    /// Labels, one an image.
+    pub(in crate::data) fn labels(&mut self, name: &str) -> Result<Labels> {
+        let (header, bytes) = self.array(name)?;
+        Labels::of(&header, &bytes).map_err(|wrong| wrong.of(&self.place(name)))
     }
 }

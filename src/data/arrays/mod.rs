@@ -11,6 +11,7 @@ mod archive;
 mod header;
 mod labels;
 mod notes;
+pub(super) mod reals;
 mod values;
 
 pub(super) use archive::Archive;
@@ -123,7 +124,7 @@ pub fn load_npz(path: &Path, opening: &Opening) -> Result<DataSet> {
         return Err(Error::bad_file(path, reason));
     }
     let classes = named(numbered([&train, &test]));
-    Ok(DataSet { name, train, test, bins: 256, classes, remarks: notes.told()? })
+    Ok(DataSet { name, train, test, bins: 256, classes, features: Vec::new(), remarks: notes.told()? })
 }
 
 /// What is wrong with an array.

@@ -61,7 +61,7 @@ pub fn load(source: &str, opening: &Opening) -> Result<DataSet> {
     remarks.extend(unreadable.skipped(&request.folder, opening.skip_unreadable)?);
     let name = folder_name(&request.folder);
     remarks.iter_mut().for_each(|remark| *remark = format!("{name}: {remark}"));
-    Ok(DataSet { name, train, test, bins: 256, classes, remarks })
+    Ok(DataSet { name, train, test, bins: 256, classes, features: Vec::new(), remarks })
 }
 
 /// The files of the pictures that [`load`] reads, to train on and to test on, in the same order, with those that it may skip.

@@ -1,0 +1,33 @@
+//! Vectors of real numbers, opened by name: `csv:FILE`, and NumPy's `npy:FILE` and `npz:FILE` of `[n, features]`.
+
+use super::{DataSet, arrays, query, table};
+use crate::error::{Error, Result};
+
+/// How data of vectors are named, and what they are.
+const KNOWN: [(&str, &str); 3] = [
+    ("csv:FILE", "a line of headings, then a vector a line; ?label=COLUMN, ?without=A,B, ?test=FILE"),
+    ("npy:FILE", "numbers [n, features]"),
+    ("npz:FILE", "such an array, with labels"),
+];
+
+/// Reads the vectors that `source` names.
+///
+/// # Errors
+/// [`Error::Usage`] for a source that has none; whatever the reader reports otherwise.
+pub fn open_vectors(source: &str) -> Result<DataSet> {
+    let (kind, place) = source.split_once(':').unwrap_or((source, ""));
+    let known: &[&str] = if kind == "csv" { &table::SAID } else { &[] };
+    let (path, said) = query::split(place, known).map_err(|wrong| wrong.of(source, known))?;
+    match kind {
+        "csv" | "npy" | "npz" if place.is_empty() => {
+            Err(Error::Usage(format!("data '{source}': which file is not said: write {kind}:FILE")))
+        }
+        "csv" => table::load(path, &said),
+        "npy" => arrays::reals::load_npy(path),
+        "npz" => arrays::reals::load_npz(path),
+        _ => {
+            let known = KNOWN.map(|(form, what)| format!("{form} ({what})")).join(", ");
+            Err(Error::Usage(format!("data '{source}' are no vectors, and the flow is of vectors. Known are: {known}")))
+        }
+    }
+}
