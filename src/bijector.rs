@@ -177,6 +177,11 @@ pub trait Bijector<E: Element, D: Device<E>>: Parameters<E, D> + Send + Sync {
         Ok(())
     }
 
+    /// Whether [`Bijector::initialize`] divides by the standard deviation of a channel, over all pixels of all images.
+    fn normalizes(&self) -> bool {
+        false
+    }
+
     /// Called after parameters change and before anything else is: what depends on them alone is computed once, not
     /// once a shard.
     fn prepare(&mut self, _device: &D) -> Result<()> {

@@ -165,6 +165,10 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for ActNorm<E, D> {
         self.logs.set(x.device(), &logs)
     }
 
+    fn normalizes(&self) -> bool {
+        true
+    }
+
     fn inverse_pull_back(&self, _: &Image<E, D>, mut g: Image<E, D>) -> Result<Option<Image<E, D>>> {
         let no_bias = MemoryKernel::<E>::zeros(g.device(), self.channels)?;
         g.device().clone().affine_inverse(g.data_mut(), &no_bias, &self.scale)?;

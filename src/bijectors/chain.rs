@@ -165,6 +165,10 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Chain<E, D> {
         self.initialize_through(x.copied()?).map(drop)
     }
 
+    fn normalizes(&self) -> bool {
+        self.layers().any(|(_, layer)| layer.normalizes())
+    }
+
     fn prepare(&mut self, device: &D) -> Result<()> {
         self.layers.iter_mut().try_for_each(|(name, layer)| layer.prepare(device).map_err(|error| at(name, error)))
     }

@@ -264,6 +264,10 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
         self.net.initialize(&self.mask.condition(x)?)
     }
 
+    fn normalizes(&self) -> bool {
+        self.net.normalizes()
+    }
+
     fn prepare(&mut self, device: &D) -> Result<()> {
         self.net.prepare(device)
     }

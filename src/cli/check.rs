@@ -1,6 +1,6 @@
 //! `check FLOW`: validates a flow file and shows what it builds.
 
-use super::common::{grouped, print, print_json};
+use super::common::{grouped, print, print_json, tell};
 use crate::Result;
 use crate::backend::{Cpu, Initializer};
 use crate::data::published_size;
@@ -28,6 +28,10 @@ pub fn run(args: &Args) -> Result<()> {
     let device = Cpu::default();
     let flow = Flow::<f32, Cpu>::build(&file, &Registry::default(), &Initializer::blank(&device))?;
     let summary = flow.summary(&device, &file)?;
+    let (train, images) = (&file.spec.train, file.spec.train.data.as_deref().and_then(published_size));
+    let initial = images.map_or(train.initialization_images, |images| train.initialization_images.min(images));
+    let of_size = images.map_or(Vec::new(), |images| train.remarks(images));
+    flow.initialization_remark(initial).iter().chain(&of_size).for_each(|remark| tell(remark));
     if args.json {
         print_json(&summary)
     } else {
@@ -43,7 +47,12 @@ fn recipe(file: &FlowFile) -> String {
         None => {
             // Two sizes show what depends on them.
             let [few, many] = [50_000 + recipe.validation, 1_000_000 + recipe.validation].map(|n| recipe.rates(n));
-            format!("the recipe, with as many images as the data have, for example:\n  {few}\n  {many}")
+            // In one step an epoch the formulas remember nothing, and `train` says so.
+            let least = match recipe.remarks(recipe.validation + recipe.batch).is_empty() {
+                true => String::new(),
+                false => format!(" (in no more than {} the decays come to 0)", recipe.batch),
+            };
+            format!("the recipe, with as many images as the data have{least}, for example:\n  {few}\n  {many}")
         }
     }
 }

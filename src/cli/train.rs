@@ -115,9 +115,7 @@ fn train<E: Element, D: Device<E>>(
     let stop = stop_on_interrupt()?;
     let trainer = Trainer::new(device, file, &registry, data, folder, start)?.stoppable(&stop);
     trainer.copies()?.iter().for_each(tell_copies);
-    if let Some(remark) = trainer.remark() {
-        tell(remark);
-    }
+    trainer.remarks().iter().for_each(|remark| tell(remark));
     trainer.run(&mut |event| progress.show(event))
 }
 

@@ -22,6 +22,7 @@ mod pixels;
 mod rates;
 mod recipe;
 mod registry;
+mod remarks;
 mod space;
 pub mod spec;
 mod suggest;

@@ -195,6 +195,10 @@ impl<E: Element, D: Device<E>> Net<E, D> for ConvNet<E, D> {
         self.norm2.initialize(&h2)
     }
 
+    fn normalizes(&self) -> bool {
+        self.options.inner_actnorm
+    }
+
     fn prepare(&mut self, device: &D) -> Result<()> {
         self.norm1.prepare(device)?;
         self.norm2.prepare(device)?;
@@ -249,6 +253,35 @@ mod tests {
         h.device().affine(y.data_mut(), bias, scale).unwrap();
         h.device().affine_relu(rectified.data_mut(), bias, scale).unwrap();
         [y, rectified]
+    }
+
+    /// With a gain of 1 the network is the one without: what is left out is the gain alone, and the inner actnorms stay.
+    #[test]
+    fn without_its_gain_a_network_has_one_parameter_less_and_is_the_one_of_gain_1() {
+        let names = |net: &ConvNet<f64, Cpu>| {
+            let mut names = Vec::new();
+            net.visit("", &mut |name, _| names.push(name.to_owned()));
+            names
+        };
+        let device = Cpu::default();
+        let options = ConvNetOptions { width: 6, gain: false, ..Default::default() };
+        let mut without = ConvNet::new(&Initializer::new(&device, 0), (2, 4), options).unwrap();
+        let (mut with, x) = initialized(true);
+        let mut values = std::collections::BTreeMap::new();
+        with.visit_mut("", &mut |name, parameter| {
+            let count = parameter.count();
+            let waves: Vec<f64> = (0..count).map(|i| 0.3 * ((i + name.len()) as f64 * 0.7).sin()).collect();
+            parameter.set(&device, &if name == "conv3.logs" { vec![0.0; count] } else { waves.clone() }).unwrap();
+            values.insert(name.to_owned(), waves);
+        });
+        without.visit_mut("", &mut |name, parameter| parameter.set(&device, &values[name]).unwrap());
+        for net in [&mut with, &mut without] {
+            net.prepare(&device).unwrap();
+        }
+        let less: Vec<String> = names(&with).into_iter().filter(|name| !names(&without).contains(name)).collect();
+        assert_eq!(less, ["conv3.logs"]);
+        let [y, z] = [with, without].map(|net| net.forward(&x).unwrap().to_host().unwrap());
+        assert!(y.iter().any(|y| *y != 0.0) && y.iter().zip(&z).all(|(y, z)| (y - z).abs() < 1e-14));
     }
 
     #[test]

@@ -52,6 +52,11 @@ pub trait Net<E: Element, D: Device<E>>: Parameters<E, D> + Send + Sync {
         Ok(())
     }
 
+    /// Whether [`Net::initialize`] divides by the standard deviation of a channel, over all pixels of all images.
+    fn normalizes(&self) -> bool {
+        false
+    }
+
     /// Called after parameters change and before anything else is.
     fn prepare(&mut self, _device: &D) -> Result<()> {
         Ok(())

@@ -167,7 +167,7 @@ pub struct Trainer<'a, E: Element, D: Device<E>> {
     seconds: f64,
     /// Raised by whoever wants the run to stop.
     stop: Option<&'a AtomicBool>,
-    remark: Option<String>,
+    remarks: Vec<String>,
 }
 
 impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
@@ -236,6 +236,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         let optimizer = OptimizerState::new(device, &flow, recipe.optimizer, steps_per_epoch)?;
         let decay = recipe.averaging.decay(steps_per_epoch);
         let average = decay.map(|decay| Average::new(device, &flow, decay)).transpose()?;
+        let remarks = recipe.remarks(train.len() + validation.len());
         let (step, best, seconds) = (0, None, 0.0);
         let device = device.clone();
         let mut trainer = Self {
@@ -257,19 +258,23 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
             best,
             seconds,
             stop: None,
-            remark: None,
+            remarks,
         };
         match (resumed, start) {
             (Some((checkpoint, _, tensors)), _) => trainer.restore(&checkpoint, tensors)?,
             (None, Start::From(path)) => {
                 let model = Model::load(path, &trainer.device, registry, false)?;
                 if trainer.flow.classes().is_some() {
-                    trainer.remark = differing_words(&trainer.data.classes, &model.metadata.classes);
+                    trainer.remarks.extend(differing_words(&trainer.data.classes, &model.metadata.classes));
                 }
                 trainer.flow.fill(&trainer.device, path, model.flow.tensors(&trainer.device)?)?;
                 trainer.flow.prepare(&trainer.device)?;
             }
-            (None, _) => trainer.initialize()?,
+            (None, _) => {
+                let images = recipe.initialization_images.min(trainer.data.train.len());
+                trainer.remarks.extend(trainer.flow.initialization_remark(images));
+                trainer.initialize()?;
+            }
         }
         if trainer.is_over() && trainer.has_ended()? {
             let (step, total) = (trainer.step, trainer.total);
@@ -286,9 +291,10 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         self
     }
 
-    /// What a person should hear of before the run begins: that the model it starts from has other classes.
-    pub fn remark(&self) -> Option<&str> {
-        self.remark.as_deref()
+    /// What a person should hear of before the run begins: that the model it starts from has other classes, or that with
+    /// these images the recipe comes to nothing ([`Flow::initialization_remark`], [`Recipe::remarks`]).
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
     /// The flow as it is, with the optimizer's weights.

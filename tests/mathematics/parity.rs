@@ -1,7 +1,10 @@
 //! Agreement with log-probabilities computed elsewhere: an independent NumPy program, in f64, with random parameters.
 //!
 //! `tests/mathematics/parity/*.safetensors` hold parameters, pixels, noise and log p of three small flows. Meeting log p
-//! shows every channel order, transpose and factor right, which learning curves cannot.
+//! shows every channel order, transpose and factor right, which learning curves cannot. Transforms of single elements are
+//! held to other libraries in [`transforms`].
+
+mod transforms;
 
 use flowstone::backend::{Cpu, Initializer};
 use flowstone::flow::{Flow, FlowFile, Registry};

@@ -77,6 +77,65 @@ fn check_counts_and_speaks_json() {
 }
 
 #[test]
+fn check_and_train_tell_of_recipes_that_come_to_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let flow = |recipe: &str| {
+        let layers = "Repeat(3, [Squeeze()]), ActNorm(), AffineCoupling(width: 4)";
+        let recipe = format!("data: \"digits\", {recipe}, length: Steps(1), validation: 0, test_images: 4");
+        format!("Flow(image: (height: 8, width: 8, channels: 1, bins: 17), layers: [{layers}], train: ({recipe}))")
+    };
+    fs::write(at.join("one.ron"), flow("batch: 4, initialization_images: 1")).unwrap();
+    fs::write(at.join("all.ron"), flow("batch: 1437")).unwrap();
+    fs::write(at.join("good.ron"), flow("batch: 4, initialization_images: 2")).unwrap();
+    for (name, told) in [
+        (
+            "one",
+            &["ActNorm (layers.1) and 1 more layer one value a channel", "`initialization_images` to 2 or more"][..],
+        ),
+        ("all", &["1437 samples in batches of 1437: β2", "Adamax(beta2: 0.999)", "averaging: Ema(decay: 0.999)"]),
+        ("good", &[]),
+    ] {
+        for command in [&["check"][..], &["train", "--out", name]] {
+            let output = flowstone(&[command, &[&format!("{name}.ron")]].concat(), at);
+            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success(), "{command:?} {name}: {stderr}");
+            assert!(told.iter().all(|told| stderr.contains(told)), "{command:?} {name}: {stderr}");
+            let quiet = !stderr.contains("initialization_images") && !stderr.contains("comes to 0");
+            assert_eq!(quiet, told.is_empty(), "{command:?} {name}: {stderr}");
+        }
+    }
+}
+
+#[test]
+fn every_figure_says_of_which_weights_it_is_and_what_its_error_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let layers = "Squeeze(), ActNorm(), AffineCoupling(width: 4)";
+    let train = "data: \"digits\", batch: 8, length: Steps(3), validation: 0, initialization_images: 16";
+    let flow =
+        format!("Flow(image: (height: 8, width: 8, channels: 1, bins: 17), layers: [{layers}], train: ({train}))");
+    fs::write(at.join("small.ron"), flow).unwrap();
+    let json = |arguments: &[&str]| -> serde_json::Value { serde_json::from_str(&succeeds(arguments, at)).unwrap() };
+    let outcome = json(&["train", "small.ron", "--out", "run", "--json"]);
+    let metrics = fs::read_to_string(at.join("run/metrics.jsonl")).unwrap();
+    let record: serde_json::Value = serde_json::from_str(metrics.lines().last().unwrap()).unwrap();
+    for (key, weights, options) in [("test", "averaged", &[][..]), ("raw", "raw", &["--raw"])] {
+        let evaluation = json(&[&["eval", "run", "--json"][..], options].concat());
+        assert_eq!(outcome[key]["weights"], weights);
+        assert_eq!(evaluation["weights"], weights);
+        assert_eq!(outcome[key]["bits_per_dim"], evaluation["bits_per_dim"], "{weights}");
+        let recorded = if key == "test" { &record["evaluation"] } else { &record["raw"] };
+        assert_eq!(recorded["bits_per_dim"], evaluation["bits_per_dim"], "{record}");
+    }
+    assert_ne!(outcome["test"]["bits_per_dim"], outcome["raw"]["bits_per_dim"]);
+    assert!(succeeds(&["eval", "run"], at).contains("± s.e. over images"));
+    let one = succeeds(&["eval", "run", "-n", "1"], at);
+    assert!(one.contains("± n/a bits/dim (1 image") && one.contains("one image has no standard error"), "{one}");
+    assert_eq!(json(&["eval", "run", "-n", "1", "--json"])["standard_error"], serde_json::Value::Null);
+}
+
+#[test]
 fn a_run_leaves_what_it_promises_and_every_command_takes_it() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

@@ -39,6 +39,6 @@ pub(super) fn papers(plan: &Plan, factor: usize) -> Option<&'static str> {
     let fixed = values.clone().any(|value| has("Reverse", value) || has("Shuffle", value));
     (convolution && fixed).then_some(
         "The paper reports, for the 1×1 convolution on CIFAR-10 at K 32 and width 512, 0.2 % more parameters and about \
-         7 % more time. Both shares grow as the couplings' networks get narrower.",
+         7 % more time. The share of parameters grows as the couplings' networks get narrower.",
     )
 }

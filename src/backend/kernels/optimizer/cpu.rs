@@ -115,6 +115,23 @@ mod tests {
         }
     }
 
+    /// After one gradient of 1 the moments are `1 − β`. In f32 that of the rounded β would be off in the fifth digit.
+    #[test]
+    fn one_less_beta_is_of_the_double_and_not_of_what_it_is_rounded_to() {
+        let device = Cpu::default();
+        let buffer = |value: f32| device.upload(&[value]).unwrap();
+        let (beta1, beta2, epsilon): (f64, f64, f64) = (0.9, 0.999, 1e-8);
+        assert_ne!(1.0 - beta2 as f32, (1.0 - beta2) as f32);
+        let (mut w, mut m, mut v) = (buffer(0.0), buffer(0.0), buffer(0.0));
+        let step = AdamStep { beta1, beta2, epsilon, step_size: 0.1, second_correction: 1.0 };
+        device.adam(step, vec![moving(&mut w, &buffer(1.0), &mut m, &mut v)]).unwrap();
+        assert_eq!((m[0], v[0]), ((1.0 - beta1) as f32, (1.0 - beta2) as f32));
+        let (mut w, mut m, mut u) = (buffer(0.0), buffer(0.0), buffer(0.0));
+        let step = AdamaxStep { beta1: beta2, beta2, epsilon, step_size: 0.1 };
+        device.adamax(step, vec![moving(&mut w, &buffer(1.0), &mut m, &mut u)]).unwrap();
+        assert_eq!(m[0], (1.0 - beta2) as f32);
+    }
+
     #[test]
     fn the_debiased_average_of_equal_weights_is_the_weight() {
         let device = Cpu::default();

@@ -207,6 +207,21 @@ mod tests {
         }
     }
 
+    /// Near the end of a bin whose slope there is large, one form of the root would lose as many digits as the slope has.
+    #[test]
+    fn the_inverse_of_a_spline_loses_no_digits_where_it_is_steep() {
+        for r in [10.0, 1e3, 1e6, 1e9] {
+            // The slope at the middle knot is about r.
+            let (spline, h) = (Spline { bins: 2, bound: 3.0 }, [0.0, 0.0, 0.0, 0.0, r]);
+            for x in [-3.0, -2.0, -1.0, -0.1, -1e-3, -1e-6, 1e-6, 1e-3, 0.1, 1.0, 2.9] {
+                let (y, log_slope) = spline.forward(x, &h);
+                let error = (spline.inverse(y, &h) - x).abs();
+                let known = 16.0 * f64::EPSILON * (1.0 + x.abs() + (1.0 + y.abs()) * (-log_slope).exp());
+                assert!(error <= known, "slope {r:e}, {x:e}: off by {error:e}, not {known:e}");
+            }
+        }
+    }
+
     #[test]
     fn the_tails_of_a_mixture_do_not_underflow() {
         let mixture = MixtureLogistic { components: 2 };

@@ -105,7 +105,8 @@ DEVICE double spline_inverse(Transform t, double y, const REAL *h) {
     double curved = above * (bin.d1 + bin.d0 - 2 * s);
     double a = bin.height * (s - bin.d0) + curved, b = bin.height * bin.d0 - curved, c = -s * above;
     double under = b * b - 4 * a * c;
-    return bin.left + bin.width * (2 * c / (-b - sqrt(under > 0 ? under : 0)));
+    double root = sqrt(under > 0 ? under : 0);
+    return bin.left + bin.width * (b >= 0 ? 2 * c / (-b - root) : (root - b) / (2 * a));
 }
 
 // From the gradients with respect to the first edge and the size of bin k, those with respect to the numbers.

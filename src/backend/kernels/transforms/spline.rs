@@ -17,7 +17,9 @@
 //! slope = s² · (δ_{k+1}·ξ² + 2s · ξ(1 − ξ) + δ_k·(1 − ξ)²) / D²               (eq. 5)
 //! ```
 //!
-//! The inverse is the root of a quadratic in ξ, in the form that does not cancel (eq. 6 to 8, and § A.1).
+//! The inverse is a root of a quadratic, aξ² + bξ + c = 0 (eq. 6 to 8, and § A.1). Of its two forms the one is taken whose sum
+//! does not cancel: `2c/(−b − √(b² − 4ac))` for b ≥ 0, `(−b + √(b² − 4ac))/2a` for b < 0, which is where the bin rises steeply at
+//! its end.
 //!
 //! ```
 //! use flowstone::backend::{Cpu, kernels::{MemoryKernel, Spline, Transform, TransformKernel}};
@@ -177,7 +179,8 @@ impl ElementWise for Spline {
         let (above, ratio, [d0, d1]) = (y - bin.below, bin.height / bin.width, bin.slopes);
         let curved = above * (d1 + d0 - 2.0 * ratio);
         let (a, b, c) = (bin.height * (ratio - d0) + curved, bin.height * d0 - curved, -ratio * above);
-        let xi = 2.0 * c / (-b - (b * b - 4.0 * a * c).max(0.0).sqrt());
+        let root = (b * b - 4.0 * a * c).max(0.0).sqrt();
+        let xi = if b >= 0.0 { 2.0 * c / (-b - root) } else { (root - b) / (2.0 * a) };
         bin.left + bin.width * xi
     }
 
