@@ -2,7 +2,7 @@
 
 use super::super::super::{Buffer, Cpu, Element, ImageShape};
 use super::super::MemoryKernel;
-use super::super::product::{matrix, multiply};
+use super::super::product::cpu::{matrix, multiply};
 use super::{AttentionForm, AttentionKernel};
 use crate::Result;
 
