@@ -18,6 +18,7 @@ mod saturated;
 mod scores;
 mod taped;
 mod trained;
+mod vectors;
 
 use flowstone::laws::Violation;
 use proptest::prelude::TestCaseError;

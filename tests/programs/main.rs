@@ -19,6 +19,7 @@ mod pictures;
 mod resume;
 mod runs;
 mod training;
+mod vectors;
 
 /// What a program wrote.
 fn text(bytes: &[u8]) -> String {
