@@ -22,6 +22,10 @@ fn flows() -> Vec<FlowFile> {
         "ActNorm(), Shuffle(), AffineCoupling(width: 8, scale: ClampedTanh(bound: 1.5), inner_actnorm: false)";
     let spline = "ActNorm(), InvertibleConv(), SplineCoupling(width: 8, bins: 4)";
     let mixture = "ActNorm(), InvertibleConv(), MixtureCoupling(width: 8, components: 3)";
+    let networks = "ActNorm(), AffineCoupling(net: Dense(hidden: [6, 5])), Shuffle(), AffineCoupling(width: 4, net: \
+                    Residual(blocks: 1)), Reverse(), AdditiveCoupling(width: 4, net: Gated(blocks: 1, heads: 2))";
+    let autoregressive = "ActNorm(), Autoregressive(hidden: [16], order: Shuffle), Autoregressive(hidden: [16], direction: Sampling, \
+                          transform: Spline(bins: 3))";
     // On the picture itself, as RealNVP has them.
     let checkerboards = "SplineCoupling(width: 8, bins: 3, mask: Checkerboard(0)), MixtureCoupling(width: 8, components: 2, mask: \
                          Checkerboard(1)), AdditiveCoupling(width: 8, mask: Checkerboard(0)), AffineCoupling(width: 8, mask: \
@@ -41,6 +45,8 @@ fn flows() -> Vec<FlowFile> {
         flow("shuffle", shuffle, "Gaussian(classes: 3, classifier: true)"),
         flow("spline", spline, "Gaussian()"),
         flow("mixture", mixture, "Gaussian()"),
+        flow("networks", networks, "Gaussian()"),
+        flow("autoregressive", autoregressive, "Gaussian()"),
     ]
 }
 

@@ -4,8 +4,8 @@ use crate::device::{self, Both, close};
 use crate::emulator;
 use flowstone::Element;
 use flowstone::backend::kernels::{
-    AdamStep, AdamaxStep, CouplingForm, CouplingLayout, CouplingMap, HiddenGradients, HiddenLayers, MemoryKernel,
-    MixtureLogistic, Moving, Operand, Spline, Transform,
+    Activation, AdamStep, AdamaxStep, AttentionForm, CouplingForm, CouplingLayout, CouplingMap, HiddenGradients,
+    HiddenLayers, MemoryKernel, MixtureLogistic, Moving, Operand, Spline, Transform,
 };
 use flowstone::backend::{Buffer, Device, ImageShape};
 use flowstone::noise::{NoiseKey, Purpose};
@@ -114,6 +114,7 @@ agree! {
     neighbours_are_gathered_alike: convolution;
     couplings_and_gaussians_are_alike: coupling;
     transforms_and_checkerboards_are_alike: transforms;
+    networks_are_alike: networks;
     densities_are_alike: density;
     small_matrices_are_added_alike: matrix;
     optimizers_step_alike: optimizer;
@@ -285,6 +286,48 @@ fn transforms<E: Element, D: Device<E>>(device: &D, case: Case) -> Result<Result
         device.untransform(transform, &mut x, &h)?;
         bench.give::<E>("untransform", &x)?;
     }
+    Ok(bench.results)
+}
+
+fn networks<E: Element, D: Device<E>>(device: &D, case: Case) -> Result<Results> {
+    let mut bench = Bench::new(device, case);
+    let (channels, dims) = (case.shape.channels, case.dims());
+    for activation in [Activation::Relu, Activation::Tanh] {
+        let (mut x, mut g) = (bench.random::<E>(dims)?, bench.random::<E>(dims)?);
+        device.activate(activation, &mut x)?;
+        bench.give::<E>("activate", &x)?;
+        device.activate_gradient(activation, &x, &mut g)?;
+        bench.give::<E>("activate_gradient", &g)?;
+    }
+    let (mut y, x) = (bench.random::<E>(dims)?, bench.random::<E>(dims)?);
+    device.multiply(&mut y, &x)?;
+    bench.give::<E>("multiply", &y)?;
+    device.divide(&mut y, &x)?;
+    bench.give::<E>("divide", &y)?;
+
+    let (x, wide) = (bench.random::<E>(dims)?, bench.random::<E>(2 * dims)?);
+    bench.give::<E>("concat_elu", &device.concat_elu(&x, channels)?)?;
+    bench.give::<E>("concat_elu_gradient", &device.concat_elu_gradient(&x, &wide, channels)?)?;
+    bench.give::<E>("gate", &device.gate(&wide, channels)?)?;
+    bench.give::<E>("gate_gradient", &device.gate_gradient(&wide, &x, channels)?)?;
+
+    let (mut y, mut g) = (bench.random::<E>(dims)?, bench.random::<E>(dims)?);
+    device.normalise_gradient(&y, &mut g, channels)?;
+    bench.give::<E>("normalise_gradient", &g)?;
+    device.normalise(&mut y, channels)?;
+    bench.give::<E>("normalise", &y)?;
+
+    let (qkv, g) = (bench.random::<E>(3 * dims)?, bench.random::<E>(dims)?);
+    for heads in [1, 2] {
+        let form = AttentionForm { pixels: case.shape.pixels(), channels, heads };
+        let (out, normalisers) = device.attend(form, &qkv)?;
+        bench.give::<E>("attend", &out)?;
+        bench.give::<E>("the normalisers of attend", &normalisers)?;
+        bench.give::<E>("attend_gradient", &device.attend_gradient(form, &qkv, (&out, &normalisers), &g)?)?;
+    }
+    let mut x = bench.random::<E>(dims)?;
+    device.add_places(&mut x, case.shape)?;
+    bench.give::<E>("add_places", &x)?;
     Ok(bench.results)
 }
 

@@ -99,3 +99,43 @@ fn a_name_that_is_not_registered_is_named_with_its_line() {
     let error = Flow::build(&file, &registry(), &Initializer::blank(&Cpu::default())).unwrap_err().to_string();
     assert!(error.starts_with("custom.ron:2:16:") && error.contains("nrom"), "{error}");
 }
+
+fn built(layers: &str) -> Result<Flow<f64, Cpu>> {
+    let text = format!("Flow(image: (height: 4, width: 4, channels: 2), layers: [{layers}])");
+    Flow::build(&FlowFile::parse("mine.ron", text)?, &Registry::default(), &Initializer::new(&Cpu::default(), 0))
+}
+
+#[test]
+fn every_network_and_transform_is_built_from_ron_and_written_back() {
+    for layers in [
+        "AffineCoupling(net: Dense())",
+        "SplineCoupling(net: Dense(hidden: [3], activation: Tanh))",
+        "AdditiveCoupling(width: 4, net: Residual(blocks: 1))",
+        "MixtureCoupling(width: 4, net: Gated(blocks: 1, heads: 2), mask: Checkerboard(0))",
+        "AffineCoupling(width: 5, net: Gated(attention: false))",
+        "Autoregressive()",
+        "Autoregressive(transform: Additive, order: Reverse)",
+        "Autoregressive(transform: Affine(scale: Exp), order: Shuffle, hidden: [])",
+        "Autoregressive(transform: Spline(bins: 3), direction: Sampling, activation: Tanh)",
+        "Autoregressive(transform: Mixture(), direction: Density)",
+    ] {
+        let text = format!("Flow(image: (height: 4, width: 4, channels: 2), layers: [{layers}])");
+        let file = FlowFile::parse("mine.ron", text).unwrap();
+        let again = FlowFile::parse("again.ron", file.spec.to_ron().unwrap()).unwrap();
+        assert_eq!(file.spec.to_ron().unwrap(), again.spec.to_ron().unwrap(), "{layers}");
+        let flow = built(layers).unwrap();
+        let summary = flow.summary(&Cpu::default(), &file).unwrap();
+        assert!(summary.layers[0].parameters > 0, "{layers}");
+        let sequential = layers.starts_with("Autoregressive");
+        assert_eq!(summary.inverse_multiply_adds != summary.multiply_adds, sequential && !layers.contains("[]"), "{layers}");
+    }
+}
+
+#[test]
+fn heads_that_do_not_divide_the_width_are_told_where_they_stand() {
+    let error = built("ActNorm(), AffineCoupling(width: 6, net: Gated(heads: 4))").unwrap_err().to_string();
+    assert!(error.starts_with("mine.ron:1:") && error.contains("4 heads") && error.contains("attention: false"), "{error}");
+    let error = FlowFile::parse("mine.ron", "Flow(image: (height: 4, width: 4, channels: 2), layers: [AffineCoupling(net: Dense(hidden: [0]))])");
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("at least 1, found 0"), "{error}");
+}
