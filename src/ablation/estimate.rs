@@ -37,11 +37,13 @@ pub fn cost<E: Element, D: Device<E>>(variant: &Variant, device: &D, registry: &
         (0..recipe.batch * flow.image_shape().dims()).map(|_| rng.gen_range(0..flow.bins()) as u8).collect();
     let numbers: Vec<u64> = (0..recipe.batch as u64).collect();
     let labels: Option<Vec<usize>> = flow.classes().map(|_| vec![0; recipe.batch]);
+    let context: Vec<f32> = (0..recipe.batch * flow.context_numbers()).map(|_| rng.r#gen()).collect();
     let dequantize = Dequantize::Uniform(NoiseKey::new(0, Purpose::Check));
     let dims = flow.image_shape().dims();
     let batch = |count: usize| Batch {
         levels: &levels[..count * dims],
         labels: labels.as_ref().map(|labels| &labels[..count]),
+        context: Some(&context[..count * context.len() / recipe.batch]),
         numbers: &numbers[..count],
         dequantize,
     };

@@ -32,7 +32,8 @@ pub use shards::{Shards, set_workers, workers};
 use dfdx::tensor::Storage;
 use kernels::{
     ChannelKernel, CheckerboardKernel, ConvolutionKernel, CouplingKernel, DensityKernel, MatrixKernel, MemoryKernel,
-    NetworkKernel, OptimizerKernel, PixelKernel, ProductKernel, SqueezeKernel, TransformKernel,
+    NetworkKernel, OptimizerKernel, PixelKernel, ProductKernel, ReluKernel, ResizeKernel, SqueezeKernel,
+    TransformKernel,
 };
 
 /// The numbers a flow computes with: `f32`, or `f64` where the mathematics is to be checked.
@@ -111,6 +112,8 @@ pub trait Device<E: Element>:
     + CouplingKernel<E>
     + TransformKernel<E>
     + CheckerboardKernel<E>
+    + ReluKernel<E>
+    + ResizeKernel<E>
     + DensityKernel<E>
     + MatrixKernel<E>
     + PixelKernel<E>

@@ -7,7 +7,9 @@
 //! ladj = Σ ln slope
 //! ```
 //!
-//! A coupling is a [`Mask`], a transform and a network:
+//! A coupling is a [`Mask`], a transform and a network. Under [`Mask::given`] the network sees the context that the image
+//! carries beside x1: `h = net(x1, c)`, a bijector of x for every c.
+//!
 //!
 //! | transform | numbers an element | y2 |
 //! |---|---|---|
@@ -35,7 +37,7 @@
 //! # }
 //! ```
 
-use super::Mask;
+use super::{Mask, Masked};
 use crate::backend::kernels::{CouplingForm, CouplingLayout, CouplingMap};
 use crate::backend::{Device, Element, Image, ImageShape, Parameter, ParameterGradients, Parameters, PerSample};
 use crate::bijector::{Bijector, Cotangent, Health, Kept, ones, triangular_inverse_pull_back};
@@ -67,7 +69,7 @@ impl Move {
 pub struct Coupling<E: Element, D: Device<E>> {
     kind: &'static str,
     channels: usize,
-    mask: Mask,
+    mask: Masked,
     by: Move,
     net: Box<dyn Net<E, D>>,
 }
@@ -93,7 +95,12 @@ impl<E: Element, D: Device<E>> Coupling<E, D> {
     ///
     /// # Errors
     /// [`Error::Shape`] if the number of channels does not fit the mask or the network.
-    pub fn affine_masked(channels: usize, mask: Mask, scale: ScaleMap, net: Box<dyn Net<E, D>>) -> Result<Self> {
+    pub fn affine_masked(
+        channels: usize,
+        mask: impl Into<Masked>,
+        scale: ScaleMap,
+        net: Box<dyn Net<E, D>>,
+    ) -> Result<Self> {
         Self::new("AffineCoupling", channels, mask, Move::Affine(scale.into()), net)
     }
 
@@ -101,7 +108,7 @@ impl<E: Element, D: Device<E>> Coupling<E, D> {
     ///
     /// # Errors
     /// As [`Coupling::affine_masked`].
-    pub fn additive_masked(channels: usize, mask: Mask, net: Box<dyn Net<E, D>>) -> Result<Self> {
+    pub fn additive_masked(channels: usize, mask: impl Into<Masked>, net: Box<dyn Net<E, D>>) -> Result<Self> {
         Self::new("AdditiveCoupling", channels, mask, Move::Affine(CouplingMap::Additive), net)
     }
 
@@ -109,17 +116,23 @@ impl<E: Element, D: Device<E>> Coupling<E, D> {
     ///
     /// # Errors
     /// As [`Coupling::affine_masked`].
-    pub fn transforming(channels: usize, mask: Mask, transform: Transform, net: Box<dyn Net<E, D>>) -> Result<Self> {
+    pub fn transforming(
+        channels: usize,
+        mask: impl Into<Masked>,
+        transform: Transform,
+        net: Box<dyn Net<E, D>>,
+    ) -> Result<Self> {
         Self::new(transform.coupling_kind(), channels, mask, Move::Other(transform), net)
     }
 
     pub(crate) fn new(
         kind: &'static str,
         channels: usize,
-        mask: Mask,
+        mask: impl Into<Masked>,
         by: Move,
         net: Box<dyn Net<E, D>>,
     ) -> Result<Self> {
+        let mask = mask.into();
         let expected = mask.network(kind, channels, by.numbers())?;
         if net.channels() != expected {
             return Err(Error::Shape {
@@ -133,7 +146,7 @@ impl<E: Element, D: Device<E>> Coupling<E, D> {
 
     /// Where affine maps work in place, on the image itself: half of the channels is a run in every pixel.
     fn in_place(&self, shape: ImageShape) -> Option<CouplingForm> {
-        match (self.mask, self.by) {
+        match (self.mask.mask, self.by) {
             (Mask::Halves, Move::Affine(map)) => Some(affine_form(shape, self.channels / 2, map)),
             _ => None,
         }
@@ -141,13 +154,13 @@ impl<E: Element, D: Device<E>> Coupling<E, D> {
 
     /// The network's numbers for the elements that move, from those that stay.
     fn numbers(&self, x: &Image<E, D>) -> Result<Image<E, D>> {
-        self.mask.numbers(self.net.forward(&self.mask.condition(x)?)?)
+        self.mask.mask.numbers(self.net.forward(&self.mask.condition(self.kind, x)?)?)
     }
 
     /// The same, and what the network's gradient needs.
     fn numbers_keeping(&self, x: &Image<E, D>) -> Result<(Image<E, D>, Kept<E, D>)> {
-        let (h, kept) = self.net.forward_keeping(&self.mask.condition(x)?)?;
-        Ok((self.mask.numbers(h)?, kept))
+        let (h, kept) = self.net.forward_keeping(&self.mask.condition(self.kind, x)?)?;
+        Ok((self.mask.mask.numbers(h)?, kept))
     }
 
     /// Moves elements that were taken out, and adds Σ ln slope per image.
@@ -186,7 +199,7 @@ impl<E: Element, D: Device<E>> Coupling<E, D> {
         if let Some(form) = self.in_place(g.shape()) {
             device.couple_gradient(form, at.data(), g.data_mut(), g_ladj.data(), h, d_h)?;
         } else {
-            let mut g_moved = self.mask.take(&g)?;
+            let mut g_moved = self.mask.mask.take(&g)?;
             let by_output = g_moved.data_mut();
             match self.by {
                 Move::Affine(map) => {
@@ -197,10 +210,11 @@ impl<E: Element, D: Device<E>> Coupling<E, D> {
                     device.transform_gradient(transform, at.data(), by_output, g_ladj.data(), h, d_h)?;
                 }
             }
-            self.mask.put(&mut g, &g_moved)?;
+            self.mask.mask.put(&mut g, &g_moved)?;
         }
-        let d_h = self.mask.numbers_gradient(d_numbers)?;
-        self.mask.add_condition_gradient(&mut g, self.net.pull_back(kept, d_h, grads)?)?;
+        let d_h = self.mask.mask.numbers_gradient(d_numbers)?;
+        let by_network = self.net.pull_back(kept, d_h, grads)?;
+        self.mask.add_condition_gradient(&mut g, by_network, grads)?;
         Ok(g)
     }
 
@@ -263,9 +277,9 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
             y.device().clone().uncouple(form, y.data_mut(), numbers.data())?;
             return Ok(y);
         }
-        let mut moved = self.mask.take(&y)?;
+        let mut moved = self.mask.mask.take(&y)?;
         self.undo(&mut moved, &numbers)?;
-        self.mask.put(&mut y, &moved)?;
+        self.mask.mask.put(&mut y, &moved)?;
         Ok(y)
     }
 
@@ -293,7 +307,7 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
             y.device().clone().uncouple(form, y.data_mut(), numbers.data())?;
             return Ok((y, g));
         }
-        let mut moved = self.mask.take(&y)?;
+        let mut moved = self.mask.mask.take(&y)?;
         let g = if let Move::Affine(_) = self.by {
             let g = self.gradient(&moved, (&numbers, kept), cotangent, grads)?;
             self.undo(&mut moved, &numbers)?;
@@ -302,12 +316,12 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
             self.undo(&mut moved, &numbers)?;
             self.gradient(&moved, (&numbers, kept), cotangent, grads)?
         };
-        self.mask.put(&mut y, &moved)?;
+        self.mask.mask.put(&mut y, &moved)?;
         Ok((y, g))
     }
 
     fn initialize(&mut self, x: &Image<E, D>) -> Result<()> {
-        self.net.initialize(&self.mask.condition(x)?)
+        self.net.initialize(&self.mask.condition(self.kind, x)?)
     }
 
     fn prepare(&mut self, device: &D) -> Result<()> {
@@ -351,7 +365,7 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
         let moved = kept.pop()?;
         let (numbers, kept) = self.numbers_keeping(&y)?;
         let g = self.gradient(&moved, (&numbers, kept), cotangent, grads)?;
-        self.mask.put(&mut y, &moved)?;
+        self.mask.mask.put(&mut y, &moved)?;
         Ok((y, g))
     }
 
@@ -361,7 +375,7 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
 
     fn inverse_pull_back(&self, x: &Image<E, D>, g: Image<E, D>) -> Result<Option<Image<E, D>>> {
         let mut moves = Image::zeros(x.device(), x.batch(), x.shape())?;
-        self.mask.put(&mut moves, &ones(x, self.mask.moved(self.kind, x.shape())?)?)?;
+        self.mask.mask.put(&mut moves, &ones(x, self.mask.moved(self.kind, x.shape())?)?)?;
         triangular_inverse_pull_back(self, x, &g, moves).map(Some)
     }
 
@@ -373,7 +387,7 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
                 affine_form(self.mask.moved(self.kind, x.shape())?, 0, map).largest_log_scale(&numbers.to_host()?)
             }
             Move::Other(transform) => {
-                Some(transform.largest_log_slope(&self.mask.take(x)?.to_host()?, &numbers.to_host()?))
+                Some(transform.largest_log_slope(&self.mask.mask.take(x)?.to_host()?, &numbers.to_host()?))
             }
         };
         Ok(Health { log_scale, gains: self.net.gains(x.device())?, ..Default::default() })
@@ -390,9 +404,10 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
     }
 
     /// The network's, output and gradient, half of each for the network's input, and the network's output, kept twice,
-    /// with its gradient.
+    /// with its gradient; of a context what is seen, what the network gets, and the gradient.
     fn working_set(&self, input: ImageShape) -> usize {
-        input.pixels() * (self.net.working_channels() + 4 * self.channels + 3 * self.net.channels().1)
+        let own = 4 * self.channels + 3 * self.mask.context_channels() + 3 * self.net.channels().1;
+        input.pixels() * (self.net.working_channels() + own)
     }
 
     fn activation(&self, input: ImageShape) -> usize {
@@ -414,10 +429,10 @@ impl<E: Element, D: Device<E>> Coupling<E, D> {
             let at = keep.then(|| x.copied()).transpose()?;
             return Ok((x, ladj, at));
         }
-        let mut moved = self.mask.take(&x)?;
+        let mut moved = self.mask.mask.take(&x)?;
         let before = (keep && matches!(self.by, Move::Other(_))).then(|| moved.copied()).transpose()?;
         self.apply(&mut moved, numbers, &mut ladj)?;
-        self.mask.put(&mut x, &moved)?;
+        self.mask.mask.put(&mut x, &moved)?;
         Ok((x, ladj, before.or(Some(moved).filter(|_| keep))))
     }
 }

@@ -2,6 +2,7 @@
 
 mod actnorm;
 mod chain;
+mod context;
 mod coupling;
 mod invertible_conv;
 mod mask;
@@ -10,11 +11,12 @@ mod squeeze;
 
 pub use actnorm::ActNorm;
 pub use chain::Chain;
+pub use context::ContextView;
 pub(crate) use coupling::Move;
 pub(crate) use coupling::even_half;
 pub use coupling::{Coupling, MixtureLogistic, ScaleMap, Spline, Transform};
 pub use invertible_conv::{InvertibleConv, Weight};
-pub use mask::{Mask, Parity};
+pub use mask::{Mask, Masked, Parity};
 pub use permutation::Permutation;
 pub use squeeze::Squeeze;
 

@@ -81,14 +81,15 @@ fn without_repetition(path: &str) -> String {
 
 fn table(summary: &Summary, batch: usize, all: bool) -> String {
     let shape = |[h, w, c]: [usize; 3]| format!("{h}×{w}×{c}");
-    let mut lines = vec![
-        format!("{}: images of {}, {} grey levels", summary.flow, shape(summary.image), summary.bins),
+    let mut lines = vec![format!("{}: images of {}, {} grey levels", summary.flow, shape(summary.image), summary.bins)];
+    lines.extend(summary.context.as_ref().map(|context| format!("given, each image: {context}")));
+    lines.extend([
         String::new(),
         format!(
             "{:<18}{:<18}{:>5}  {:<14}{:>14}{:>22}",
             "layer", "kind", "times", "output", "parameters", "multiply-adds/image"
         ),
-    ];
+    ]);
     for row in rows(summary, all) {
         lines.push(format!(
             "{:<18}{:<18}{:>5}  {:<14}{:>14}{:>22}",

@@ -6,7 +6,7 @@ use super::{
     FlowFileError,
     diagnosis::{FLOW, FileKind},
     located::{NodeId, locate, read},
-    spec::FlowSpec,
+    spec::{ContextSpec, FlowSpec, GaussianPrior, Prior},
     suggest::suggestion,
 };
 use crate::error::{Error, Result};
@@ -68,8 +68,15 @@ impl FlowFile {
     }
 
     fn check(&self) -> Result<()> {
-        let FlowSpec { image, prior, .. } = &self.spec;
-        let wrong = [(image.node, image.contradiction()), (prior.node, prior.contradiction())];
+        let FlowSpec { image, context, encoder, prior, .. } = &self.spec;
+        let Prior::Gaussian(GaussianPrior { classes, .. }) = prior.value;
+        // What is not given stands nowhere.
+        let of_context = if context.value == ContextSpec::None { encoder.node } else { context.node };
+        let wrong = [
+            (image.node, image.contradiction()),
+            (of_context, context.contradiction(encoder, classes)),
+            (prior.node, prior.contradiction()),
+        ];
         match wrong.into_iter().find_map(|(node, wrong)| Some((node, wrong?))) {
             Some((node, (message, help))) => Err(self.error_at(node, message, Some(help.to_owned()))),
             None => Ok(()),

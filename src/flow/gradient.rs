@@ -9,7 +9,7 @@
 //! one kept: their largest difference, relative to the image's size where that exceeds 1, is the *drift*. The true image
 //! then takes the rebuilt one's place, so errors do not travel from level to level.
 
-use super::{Dequantize, Encoded, Flow, Level, dequantize};
+use super::{Conditions, Dequantize, Encoded, Flow, Level, dequantize};
 use crate::Result;
 use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Image, ParameterGradients, PerSample};
@@ -25,6 +25,8 @@ pub struct Batch<'a> {
     pub levels: &'a [u8],
     /// The class of each image, if known.
     pub labels: Option<&'a [usize]>,
+    /// The context of each image, `[n, …]`, if the data have one beside the labels.
+    pub context: Option<&'a [f32]>,
     /// The number of each image, for its noise.
     pub numbers: &'a [u64],
     /// Where in their bins grey levels are put.
@@ -56,12 +58,23 @@ impl<E: Element, D: Device<E>> GradientOutcome<E, D> {
 }
 
 impl<E: Element, D: Device<E>> Flow<E, D> {
-    /// The images of a part of a batch.
+    /// The images of a part of a batch, with their context.
     pub(crate) fn images(&self, device: &D, batch: &Batch, range: &Range<usize>) -> Result<Image<E, D>> {
         let dims = self.image.dims();
         let levels = batch.levels.get(range.start * dims..range.end * dims).unwrap_or(&[]);
         let numbers = batch.numbers.get(range.clone()).unwrap_or(&[]).iter().copied();
-        dequantize(device, self.image, self.bins, levels, numbers, batch.dequantize)
+        let x = dequantize(device, self.image, self.bins, levels, numbers, batch.dequantize)?;
+        Ok(match &self.context {
+            Some(context) => {
+                let conditions = Conditions { labels: batch.labels, context: batch.context };
+                // Without a class the flow is a mixture, so none is missing here.
+                match (context.classes(), batch.labels) {
+                    (Some(_), None) => x,
+                    _ => x.giving(self.given(device, range.len(), conditions.part(range, self.context_numbers()))?),
+                }
+            }
+            None => x,
+        })
     }
 
     /// The labels of a part of a batch, where the flow is class-conditional.
@@ -150,6 +163,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         let by_density = MemoryKernel::<f64>::upload(&device, &by_log_prob)?;
         let grads = &mut outcome.gradients;
 
+        let (x, of_encoder) = self.conditioned_keeping(x, labels)?;
         let (mut encoded, trail) = self.to_top_keeping(x, stored)?;
         outcome.log_prob.extend(self.top_log_prob(&encoded, labels)?);
 
@@ -188,7 +202,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             }
             y = input;
         }
-        Ok(())
+        self.pull_context_back(&device, of_encoder, grads)
     }
 
     /// The way to the top, keeping what the way back needs.

@@ -9,7 +9,7 @@ use super::{
     bounds,
     located::{Located, options},
 };
-pub use super::{layer_spec::*, recipe::*};
+pub use super::{context_spec::*, layer_spec::*, recipe::*};
 use crate::error::{Error, Result};
 
 /// Lists of layers by name, for [`LayerSpec::Use`].
@@ -21,6 +21,12 @@ pub type Definitions = BTreeMap<String, Vec<Layer>>;
 pub struct FlowSpec {
     /// The images it models.
     pub image: Located<ImageSpec>,
+    /// What the images are given: p(x | c) in every coupling, split and prior. Default nothing.
+    #[serde(default)]
+    pub context: Located<ContextSpec>,
+    /// The network through which layers see the context. Default none: as it is.
+    #[serde(default)]
+    pub encoder: Located<EncoderSpec>,
     /// Named lists of layers. Default none.
     #[serde(default, deserialize_with = "bounds::no_name_twice")]
     pub define: Definitions,

@@ -4,11 +4,13 @@
 //! again when it pulls back, so nothing outlives a layer.
 
 mod conv_net;
+mod encoder;
 mod gain;
 mod linear;
 mod zero_conv;
 
 pub use conv_net::{ConvNet, ConvNetOptions};
+pub use encoder::DenseEncoder;
 pub use linear::Linear;
 pub use zero_conv::ZeroConv;
 

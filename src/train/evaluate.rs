@@ -2,6 +2,7 @@
 
 use crate::backend::{Device, Element};
 use crate::data::{Ahead, Images};
+use crate::flow::spec::ContextSpec;
 use crate::flow::{Batch, Dequantize, Flow};
 use crate::noise::{NoiseKey, Purpose};
 use crate::{Error, Result};
@@ -110,6 +111,7 @@ impl Labels {
                 let last = classes - 1;
                 return Err(Error::Usage(format!("class {class} was asked for; this flow has classes 0 to {last}")));
             }
+            (None, _) if flow.context().is_some() => "p(x | context)".into(),
             (None, _) => "p(x)".into(),
             (Some(_), Self::Class(class)) => format!("p(x | class {class})"),
             (Some(_), Self::Own) if images.label(0).is_some() => "p(x | class)".into(),
@@ -170,11 +172,14 @@ pub fn score<E: Element, D: Device<E>>(
         expect_labels(flow, images, "image")?;
     }
     labels.likelihood(flow, images)?;
+    expect_context(flow, images, "the images")?;
     let mut scores = Vec::with_capacity(images.len());
     for_each_chunk(images, |indices, levels| {
         let numbers: Vec<u64> = indices.iter().map(|&i| images.place(i) as u64).collect();
         let labels = labels.of(images, &indices);
-        let batch = Batch { levels: &levels, labels: labels.as_deref(), numbers: &numbers, dequantize };
+        let context = images.contexts_of(&indices);
+        let (labels, context) = (labels.as_deref(), context.as_deref());
+        let batch = Batch { levels: &levels, labels, context, numbers: &numbers, dequantize };
         scores.extend(device.exactly(|| flow.log_prob_of(device, &batch))?);
         Ok(())
     })?;
@@ -234,6 +239,34 @@ pub(crate) fn expect_labels<E: Element, D: Device<E>>(flow: &Flow<E, D>, images:
         "{what} {number} has label {}{place}, and the flow has {classes} classes, 0 to {}{help}",
         labels[i],
         classes - 1
+    )))
+}
+
+/// Refuses images without the context that the flow is conditioned on, or with one of another shape; `what` says which
+/// images they are, such as `the test images`. A class is a label, see [`expect_labels`].
+///
+/// # Errors
+/// [`Error::Usage`] with both shapes, and where contexts come from.
+pub(crate) fn expect_context<E: Element, D: Device<E>>(flow: &Flow<E, D>, images: &Images, what: &str) -> Result<()> {
+    let Some(context) = flow.context().filter(|context| !matches!(context, ContextSpec::Classes(_))) else {
+        return Ok(());
+    };
+    let wrong = match images.contexts() {
+        Some(contexts) => {
+            let found = contexts.shape();
+            match found {
+                [features] if [1, 1, *features] == context.sides() => return Ok(()),
+                _ if *found == context.sides() => return Ok(()),
+                _ => format!("have contexts of {found:?} numbers"),
+            }
+        }
+        None if images.is_empty() => return Ok(()),
+        None => "have none".into(),
+    };
+    Err(Error::Usage(format!(
+        "the flow is conditioned on {context}, and {what} {wrong}; give one for each image: an .npz file with a second array \
+         `context` of floats {}",
+        context.array()
     )))
 }
 

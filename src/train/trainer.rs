@@ -2,7 +2,7 @@
 
 use super::batches::{Batches, Minibatch};
 use super::checkpoint::CheckpointTensors;
-use super::evaluate::{expect_images, expect_labels};
+use super::evaluate::{expect_context, expect_images, expect_labels};
 use super::inspect::{midpoints, some_labels};
 use super::optimizer::swap_weights;
 use super::resident::PeakMemory;
@@ -18,7 +18,6 @@ use crate::data::{Copies, DataSet, Images, Portion, differing_words};
 use crate::flow::spec::{Length, Memory, Recipe};
 use crate::flow::{
     Batch, Dequantize, Flow, FlowFile, GradientOutcome, LayerHealth, Model, Rates, Registry, default_drift_bound,
-    dequantize,
 };
 use crate::noise::{NoiseKey, Purpose};
 use crate::{Error, Result};
@@ -216,6 +215,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         }
         for (images, split) in [(train, "training"), (&validation, "validation"), (&data.test, "test")] {
             expect_labels(&flow, images, &format!("{split} image"))?;
+            expect_context(&flow, images, &format!("the {split} images"))?;
         }
         if flow.classes().is_some() && train.label(0).is_none() {
             return Err(Error::Usage(format!("the flow is class-conditional, and {} has no labels", data.name)));
@@ -326,10 +326,9 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
 
     /// The data-dependent initialisation, from the first images of the first epoch.
     fn initialize(&mut self) -> Result<()> {
-        let Minibatch { levels, numbers, .. } = self.batches.first()?;
+        let first = self.batches.first()?;
         let how = Dequantize::Uniform(NoiseKey::new(self.recipe().seed, Purpose::FirstBatch));
-        let (shape, bins) = (self.flow.image_shape(), self.flow.bins());
-        let x = dequantize(&self.device, shape, bins, &levels, numbers.into_iter(), how)?;
+        let x = self.flow.images(&self.device, &first.batch(how), &(0..first.numbers.len()))?;
         self.flow.initialize(x)?;
         self.flow.prepare(&self.device)
     }
@@ -424,9 +423,8 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         watch: &mut dyn FnMut(Event),
     ) -> Result<StepRecord> {
         let recipe = self.recipe();
-        let Minibatch { levels, labels, numbers } = batch;
         let key = NoiseKey::new(recipe.seed, Purpose::Dequantize).at(self.step);
-        let batch = Batch { levels, labels: labels.as_deref(), numbers, dequantize: Dequantize::Uniform(key) };
+        let batch = batch.batch(Dequantize::Uniform(key));
         self.step += 1;
 
         let mut outcome = self.flow.gradient(&self.device, &batch, recipe.memory)?;

@@ -70,7 +70,8 @@ fn a_users_network_and_layer_are_built_from_ron_and_have_gradients() -> Result<(
     let mut flow = Flow::build(&file, &registry(), &Initializer::new(&device, 0))?;
     laws::randomize(&mut flow, &device, 1, 0.1)?;
     flow.prepare(&device)?;
-    let batch = Batch { levels: &[7; 32], labels: None, numbers: &[0, 1], dequantize: Dequantize::Midpoint };
+    let batch =
+        Batch { levels: &[7; 32], labels: None, context: None, numbers: &[0, 1], dequantize: Dequantize::Midpoint };
     let inverted = flow.gradient(&device, &batch, Memory::Invert)?;
     let stored = flow.gradient(&device, &batch, Memory::Store)?;
     flow.visit("", &mut |name, parameter| {

@@ -7,6 +7,8 @@ pub const SOURCE: &str = concat!(
     include_str!("../kernels/memory.cu"),
     include_str!("../kernels/channel.cu"),
     include_str!("../kernels/squeeze.cu"),
+    include_str!("../kernels/relu.cu"),
+    include_str!("../kernels/resize.cu"),
     include_str!("../kernels/convolution.cu"),
     include_str!("../kernels/coupling.cu"),
     include_str!("../kernels/checkerboard.cu"),
