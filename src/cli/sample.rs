@@ -6,7 +6,7 @@ use super::common::{
 use super::numbers;
 use super::output::{self, ChannelArgs, tell_not_finite};
 use crate::backend::{Device, Element};
-use crate::data::npy;
+use crate::data::{load_contexts, npy};
 use crate::flow::{Model, Temperatures};
 use crate::latent::{Classes, Drawing, Pictures, Request, classes_of, decode_rows, sample_sheet};
 use crate::plot::{Captioned, Shown};
@@ -35,6 +35,10 @@ pub struct Args {
     /// [default: a class drawn for each sample, and of pictures their own]
     #[arg(long)]
     class: Option<String>,
+    /// For a flow conditioned on vectors or images: a NumPy file of contexts, one for each sample, `[n, features]` or
+    /// `[n, height, width, channels]`
+    #[arg(long, value_name = "FILE", conflicts_with = "pictures")]
+    context: Option<PathBuf>,
     /// Draw only these latents anew from column to column, a row for each: `split.0`, `top`, or `all`
     #[arg(long, value_delimiter = ',', value_name = "LATENT")]
     resample: Vec<String>,
@@ -70,12 +74,14 @@ fn sample<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let model: Model<E, D> = args.model.load(device)?;
     let shape = model.flow.image_shape();
     let shown = args.channels.shown(shape.channels, args.out.is_some() || args.npy.is_none())?;
+    let contexts = args.context.as_deref().map(load_contexts).transpose()?;
     let request = Request {
         count: args.count,
         temperatures: if args.sweep { TEMPERATURES.map(Temperatures::from).to_vec() } else { args.temperature.clone() },
         classes: args.class.as_deref().map_or(Ok(Classes::Any), |class| Classes::named(class, &model))?,
         class_names: model.metadata.classes.clone(),
         resampled: args.resample.clone(),
+        contexts,
         seed: args.model.seed,
     };
     let rows = match args.pictures[..] {

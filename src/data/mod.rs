@@ -40,6 +40,7 @@ mod store;
 
 pub use crate::noise::permutation;
 pub use ahead::Ahead;
+pub use arrays::load_contexts;
 pub use attributes::{Attributes, Listed};
 pub use augment::{Augment, Change};
 pub use classes::{differing_words, renumbered};

@@ -21,7 +21,7 @@ mod reconstruct;
 mod samples;
 
 pub use classes::classes_of;
-pub use code::{Decoded, decode, encode};
+pub use code::{Decoded, decode, decode_given, encode};
 pub use direction::{Attribute, Direction, strip};
 pub use file::{About, Content, LatentFile};
 pub use interpolate::{Interpolation, frames, grid, line};

@@ -1,7 +1,7 @@
 //! Scoring images: log-probabilities, and bits per dimension with their error.
 
 use crate::backend::{Device, Element};
-use crate::data::{Ahead, Images};
+use crate::data::{Ahead, Contexts, Images};
 use crate::flow::spec::ContextSpec;
 use crate::flow::{Batch, Dequantize, Flow};
 use crate::noise::{NoiseKey, Purpose};
@@ -251,23 +251,38 @@ pub(crate) fn expect_context<E: Element, D: Device<E>>(flow: &Flow<E, D>, images
     let Some(context) = flow.context().filter(|context| !matches!(context, ContextSpec::Classes(_))) else {
         return Ok(());
     };
-    let wrong = match images.contexts() {
-        Some(contexts) => {
-            let found = contexts.shape();
-            match found {
-                [features] if [1, 1, *features] == context.sides() => return Ok(()),
-                _ if *found == context.sides() => return Ok(()),
-                _ => format!("have contexts of {found:?} numbers"),
-            }
-        }
-        None if images.is_empty() => return Ok(()),
-        None => "have none".into(),
+    match images.contexts() {
+        Some(contexts) => expect_contexts_of(flow, contexts),
+        None if images.is_empty() => Ok(()),
+        None => Err(Error::Usage(format!(
+            "the flow is conditioned on {context}, and {what} have none; give one for each: an .npz file with a second array \
+             `context` of floats {}",
+            context.array()
+        ))),
+    }
+}
+
+/// Refuses contexts that are not what the flow is conditioned on.
+///
+/// # Errors
+/// [`Error::Usage`] with both shapes.
+pub(crate) fn expect_contexts_of<E: Element, D: Device<E>>(flow: &Flow<E, D>, contexts: &Contexts) -> Result<()> {
+    let found = match *contexts.shape() {
+        [features] => format!("vectors of {features} features"),
+        ref sides => format!("images of {sides:?}"),
     };
-    Err(Error::Usage(format!(
-        "the flow is conditioned on {context}, and {what} {wrong}; give one for each image: an .npz file with a second array \
-         `context` of floats {}",
-        context.array()
-    )))
+    match flow.context() {
+        None => Err(Error::Usage(format!("there are contexts, {found}, and the flow is not conditioned on one"))),
+        Some(ContextSpec::Classes(_)) => Err(Error::Usage(format!(
+            "there are contexts, {found}, and the flow is conditioned on a class: labels of the data, or --class"
+        ))),
+        Some(context) if contexts.shape() == context.sides() => Ok(()),
+        Some(ContextSpec::Vector { features }) if contexts.shape() == [features] => Ok(()),
+        Some(context) => Err(Error::Usage(format!(
+            "the flow is conditioned on {context}, an array {}, and the contexts are {found}",
+            context.array()
+        ))),
+    }
 }
 
 /// Bits per dimension of images. The same seed of the noise gives the same number. Labels, where the images have them, make a class-conditional flow's score `p(x | class)`.

@@ -630,7 +630,8 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         let folder = self.folder.path().display().to_string();
         // Images that are neither grey nor of colours cannot be shown.
         let (samples_not_finite, samples) = if matches!(self.flow.image_shape().channels, 1 | 3) {
-            let sheet = self.with_average(|flow, device| super::run::sample_sheet(flow, device, seed))?;
+            let images = self.data.test.clone();
+            let sheet = self.with_average(|flow, device| super::run::sample_sheet(flow, device, seed, &images))?;
             sheet.save(self.folder.file("samples").join("samples.png"))?;
             sheet.not_finite()
         } else {
