@@ -122,6 +122,7 @@ fn main() -> Result<()> {
         classes: Classes::All,
         class_names: model.metadata.classes.clone(),
         resampled: Vec::new(),
+        contexts: None,
         seed: 0,
     };
     let rows = decode_rows(&model.flow, &device, &request.rows(&model.flow)?)?;

@@ -86,9 +86,13 @@ pub fn bench<D: Device<f32> + Machine>(file: &FlowFile, device: &D, batch: usize
     let multiply_adds = flow.summary(device, file)?.multiply_adds as f64;
     let data = random_images(&flow, batch);
     let numbers: Vec<u64> = (0..batch as u64).collect();
+    let labels: Option<Vec<usize>> = flow.classes().map(|_| vec![0; batch]);
+    let mut rng = NoiseKey::new(2, Purpose::Check).rng(0);
+    let context: Vec<f32> = (0..batch * flow.context_numbers()).map(|_| rng.r#gen()).collect();
     let at = |step: u64| Batch {
         values: (&data).into(),
-        labels: None,
+        labels: labels.as_deref(),
+        context: Some(&context),
         numbers: &numbers,
         dequantize: Dequantize::Uniform(NoiseKey::new(0, Purpose::Check).at(step)),
     };

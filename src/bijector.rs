@@ -201,7 +201,8 @@ pub trait Bijector<E: Element, D: Device<E>>: Parameters<E, D> + Send + Sync {
         cotangent: Cotangent<E, D>,
         grads: &mut ParameterGradients<E, D>,
     ) -> Result<Image<E, D>> {
-        let y = self.forward(&kept.pop()?)?;
+        let x = kept.pop()?;
+        let y = self.forward(&x)?.giving(x.shared_given());
         Ok(self.pull_back(y, cotangent, grads)?.1)
     }
 

@@ -37,6 +37,7 @@
 mod condition;
 mod cotangents;
 mod derivative;
+mod given;
 mod gradient;
 mod ladj;
 mod precision;
@@ -51,6 +52,7 @@ mod triangular;
 mod violation;
 
 pub use condition::{Condition, rounding};
+pub use given::Given;
 pub use gradient::{classifier_has_its_gradient, net_has_its_gradient};
 pub use gradient::{pull_back_agrees_with_kept, pull_back_is_the_gradient};
 pub use ladj::{inverse_has_the_negative_ladj, ladj_is_the_jacobians};

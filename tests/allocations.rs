@@ -42,7 +42,8 @@ fn a_step_in_its_steady_state_allocates_nothing_large() {
     let levels: Vec<u8> = (0..8 * 3072).map(|i| (i * 37 % 251) as u8).collect();
     let mut step = |number: u64, memory| {
         let dequantize = Dequantize::Uniform(NoiseKey::new(0, Purpose::Dequantize).at(number));
-        let batch = Batch { values: (&levels).into(), labels: None, numbers: &[0, 1, 2, 3, 4, 5, 6, 7], dequantize };
+        let numbers = [0, 1, 2, 3, 4, 5, 6, 7];
+        let batch = Batch { values: (&levels).into(), labels: None, context: None, numbers: &numbers, dequantize };
         let outcome = flow.gradient(&device, &batch, memory).unwrap();
         optimizer.step(&device, &mut flow, &outcome.gradients, 1e-4).unwrap();
         flow.prepare(&device).unwrap();

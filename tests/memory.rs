@@ -47,7 +47,7 @@ fn peak(depth: usize, memory: Memory) -> usize {
     flow.prepare(&device).unwrap();
     let levels: Vec<u8> = (0..4 * 3072).map(|i| (i * 37 % 251) as u8).collect();
     let dequantize = Dequantize::Uniform(NoiseKey::new(0, Purpose::Dequantize));
-    let batch = Batch { values: (&levels).into(), labels: None, numbers: &[0, 1, 2, 3], dequantize };
+    let batch = Batch { values: (&levels).into(), labels: None, context: None, numbers: &[0, 1, 2, 3], dequantize };
     // Workers of its own, so that no buffer is left from another measurement.
     let workers = rayon::ThreadPoolBuilder::new().num_threads(WORKERS).build().unwrap();
     // The library of products reserves address space for packing at a thread's first product, as much as the machine's

@@ -41,10 +41,12 @@ pub fn cost<E: Element, D: Device<E>>(variant: &Variant, device: &D, registry: &
     };
     let numbers: Vec<u64> = (0..recipe.batch as u64).collect();
     let labels: Option<Vec<usize>> = flow.classes().map(|_| vec![0; recipe.batch]);
+    let context: Vec<f32> = (0..recipe.batch * flow.context_numbers()).map(|_| rng.r#gen()).collect();
     let dequantize = Dequantize::Uniform(NoiseKey::new(0, Purpose::Check));
     let batch = |count: usize| Batch {
         values: Values::from(&samples).samples(&(0..count), dims),
         labels: labels.as_ref().map(|labels| &labels[..count]),
+        context: Some(&context[..count * context.len() / recipe.batch]),
         numbers: &numbers[..count],
         dequantize,
     };

@@ -4,6 +4,7 @@ use super::{Buffer, Device, Element, kernels::MemoryKernel};
 use crate::{Error, Result};
 use dfdx::tensor::Storage;
 use std::fmt;
+use std::sync::Arc;
 
 /// The shape of one image: `[height, width, channels]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,6 +47,9 @@ impl fmt::Display for ImageShape {
 
 /// A batch of images `[batch, height, width, channels]` on a device, row-major, channels fastest.
 ///
+/// It may carry a *context*: what each image is given, of which a conditional layer makes its numbers. Copies and runs of
+/// channels carry it on; to hand it on costs nothing.
+///
 /// [`Clone`] panics where the device has no memory left, for dfdx's storage does; [`Image::copied`] gives an error.
 #[derive(Clone)]
 pub struct Image<E: Element, D: Device<E>> {
@@ -53,13 +57,14 @@ pub struct Image<E: Element, D: Device<E>> {
     batch: usize,
     shape: ImageShape,
     data: Buffer<E, D>,
+    given: Option<Arc<Image<E, D>>>,
 }
 
 impl<E: Element, D: Device<E>> Image<E, D> {
     /// Images whose values are zero.
     pub fn zeros(device: &D, batch: usize, shape: ImageShape) -> Result<Self> {
         let data = MemoryKernel::<E>::zeros(device, batch * shape.dims())?;
-        Ok(Self { device: device.clone(), batch, shape, data })
+        Ok(Self::from_buffer(device, batch, shape, data))
     }
 
     /// Images from values on the host, `[batch, height, width, channels]`.
@@ -75,13 +80,13 @@ impl<E: Element, D: Device<E>> Image<E, D> {
             });
         }
         let data = device.upload(values)?;
-        Ok(Self { device: device.clone(), batch, shape, data })
+        Ok(Self::from_buffer(device, batch, shape, data))
     }
 
     /// Images around a buffer that already holds `batch · height · width · channels` values.
     pub(crate) fn from_buffer(device: &D, batch: usize, shape: ImageShape, data: Buffer<E, D>) -> Self {
         debug_assert_eq!(<D as Storage<E>>::len(device, &data), batch * shape.dims());
-        Self { device: device.clone(), batch, shape, data }
+        Self { device: device.clone(), batch, shape, data, given: None }
     }
 
     /// A copy, as [`Clone`] makes one.
@@ -89,7 +94,24 @@ impl<E: Element, D: Device<E>> Image<E, D> {
     /// # Errors
     /// [`Error::OutOfMemory`] where the device has no memory for it.
     pub fn copied(&self) -> Result<Self> {
-        Ok(Self::from_buffer(&self.device, self.batch, self.shape, MemoryKernel::<E>::copy(&self.device, &self.data)?))
+        let data = MemoryKernel::<E>::copy(&self.device, &self.data)?;
+        Ok(Self::from_buffer(&self.device, self.batch, self.shape, data).giving(self.shared_given()))
+    }
+
+    /// The context that the images carry, `[batch, …]`, one for each of them.
+    pub fn given(&self) -> Option<&Self> {
+        self.given.as_deref()
+    }
+
+    /// The same, to be handed on.
+    pub fn shared_given(&self) -> Option<Arc<Self>> {
+        self.given.clone()
+    }
+
+    /// The same images with this context, or with none.
+    #[must_use]
+    pub fn giving(self, given: Option<Arc<Self>>) -> Self {
+        Self { given, ..self }
     }
 
     /// The values on the host, `[batch, height, width, channels]`.
@@ -135,7 +157,8 @@ impl<E: Element, D: Device<E>> Image<E, D> {
     /// A copy of the channels `start .. start + count`.
     pub fn channels(&self, start: usize, count: usize) -> Result<Self> {
         let data = self.device.slice_channels(&self.data, self.rows(), self.shape.channels, start, count)?;
-        Ok(Self::from_buffer(&self.device, self.batch, self.shape.with_channels(count), data))
+        let part = Self::from_buffer(&self.device, self.batch, self.shape.with_channels(count), data);
+        Ok(part.giving(self.shared_given()))
     }
 
     /// Overwrites the channels from `start` on with those of `part`.
@@ -155,7 +178,7 @@ impl<E: Element, D: Device<E>> Image<E, D> {
         let mut whole = Self::zeros(&self.device, self.batch, self.shape.with_channels(channels))?;
         whole.set_channels(0, self)?;
         whole.set_channels(self.shape.channels, tail)?;
-        Ok(whole)
+        Ok(whole.giving(self.shared_given()))
     }
 
     /// Adds another batch of the same shape, element by element.

@@ -33,7 +33,7 @@ use dfdx::tensor::Storage;
 use kernels::{
     ActivationKernel, AttentionKernel, ChannelKernel, CheckerboardKernel, ConvolutionKernel, CouplingKernel,
     DensityKernel, GatingKernel, HadamardKernel, MatrixKernel, MemoryKernel, NetworkKernel, NormalisationKernel,
-    OptimizerKernel, PixelKernel, ProductKernel, SqueezeKernel, TransformKernel,
+    OptimizerKernel, PixelKernel, ProductKernel, ResizeKernel, SqueezeKernel, TransformKernel,
 };
 
 /// The numbers a flow computes with: `f32`, or `f64` where the mathematics is to be checked.
@@ -112,6 +112,7 @@ pub trait Device<E: Element>:
     + CouplingKernel<E>
     + TransformKernel<E>
     + CheckerboardKernel<E>
+    + ResizeKernel<E>
     + DensityKernel<E>
     + MatrixKernel<E>
     + PixelKernel<E>

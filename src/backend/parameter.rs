@@ -1,7 +1,8 @@
 //! Parameters, how they are named, and buffers kept beside them.
 
-use super::{Buffer, Device, Element, kernels::MemoryKernel};
+use super::{Buffer, Device, Element, Image, ImageShape, kernels::MemoryKernel};
 use crate::{Error, Result};
+use dfdx::tensor::Storage;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -171,9 +172,13 @@ macro_rules! parameters {
 }
 
 /// One buffer for each trained parameter: gradients, and whatever else an optimizer keeps beside the weights.
+///
+/// Beside them there is a place for the gradient of the context that the images in work carry: layers add to it, and
+/// whoever gave the context takes it out. It belongs to these images, so it is never summed over shards.
 #[derive(Clone, Debug)]
 pub struct ParameterGradients<E: Element, D: Device<E>> {
     slots: HashMap<ParameterId, Buffer<E, D>>,
+    context: Option<(ImageShape, Buffer<E, D>)>,
 }
 
 impl<E: Element, D: Device<E>> ParameterGradients<E, D> {
@@ -196,7 +201,7 @@ impl<E: Element, D: Device<E>> ParameterGradients<E, D> {
                 }
             }
         });
-        outcome.map(|()| Self { slots })
+        outcome.map(|()| Self { slots, context: None })
     }
 
     /// The buffer of one parameter.
@@ -218,6 +223,24 @@ impl<E: Element, D: Device<E>> ParameterGradients<E, D> {
         found.try_into().map_err(|_| missing())
     }
 
+    /// Adds to the gradient with respect to the context.
+    pub fn add_context(&mut self, g: Image<E, D>) -> Result<()> {
+        match &mut self.context {
+            Some((_, sum)) => MemoryKernel::<E>::add_assign(g.device(), sum, g.data()),
+            None => {
+                self.context = Some((g.shape(), g.into_data()));
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes out the gradient with respect to the context of the images in work, if a layer has added to it.
+    pub fn take_context(&mut self, device: &D) -> Option<Image<E, D>> {
+        let (shape, sum) = self.context.take()?;
+        let batch = <D as Storage<E>>::len(device, &sum) / shape.dims();
+        Some(Image::from_buffer(device, batch, shape, sum))
+    }
+
     /// The buffer of one parameter, to read.
     pub fn get(&self, id: ParameterId) -> Option<&Buffer<E, D>> {
         self.slots.get(&id)
@@ -233,7 +256,7 @@ impl<E: Element, D: Device<E>> ParameterGradients<E, D> {
         self.slots.iter_mut().map(|(&id, slot)| (id, slot))
     }
 
-    /// Adds the buffers of `other`, which was made for the same parameters.
+    /// Adds the buffers of `other`, which was made for the same parameters; not the gradient of its context.
     pub fn add_assign(&mut self, device: &D, other: &Self) -> Result<()> {
         let pairs = self.slots.iter_mut().filter_map(|(id, slot)| Some((slot, other.slots.get(id)?)));
         MemoryKernel::<E>::accumulate(device, pairs.collect())
@@ -241,6 +264,7 @@ impl<E: Element, D: Device<E>> ParameterGradients<E, D> {
 
     /// Fills every buffer with zeros.
     pub fn clear(&mut self, device: &D) -> Result<()> {
+        self.context = None;
         self.slots.values_mut().try_for_each(|slot| MemoryKernel::<E>::fill(device, slot, E::zero()))
     }
 }

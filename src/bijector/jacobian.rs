@@ -18,6 +18,7 @@ use super::{Bijector, Cotangent, larger};
 use crate::Result;
 use crate::backend::{Device, Element, Image, ImageShape, ParameterGradients};
 use crate::noise::{NoiseKey, Purpose};
+use std::sync::Arc;
 
 /// How much work goes into the estimate of a Jacobian's condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +58,7 @@ pub fn jacobian_condition<E: Element, D: Device<E>>(
         return Ok(None);
     }
     let x = with_numbers(x, images, &numbers(x)?)?;
-    let y = bijector.forward(&x)?;
+    let y = bijector.forward(&x)?.giving(x.shared_given());
     let forth = largest_gains(
         (images, dims, effort.iterations),
         |v| differential(&x, v, |x| bijector.forward(x)),
@@ -173,8 +174,12 @@ fn numbers<E: Element, D: Device<E>>(image: &Image<E, D>) -> Result<Vec<f64>> {
     Ok(image.to_host()?.into_iter().map(E::as_f64).collect())
 }
 
-/// Images of the same shape, as many of `values` as there are.
+/// Images of the same shape and with the same context, as many of `values` as there are.
 fn with_numbers<E: Element, D: Device<E>>(like: &Image<E, D>, images: usize, values: &[f64]) -> Result<Image<E, D>> {
     let values: Vec<E> = values.iter().take(images * like.shape().dims()).copied().map(E::of).collect();
-    Image::from_host(like.device(), images, like.shape(), &values)
+    let given = match like.given() {
+        Some(given) if images < like.batch() => Some(Arc::new(with_numbers(given, images, &numbers(given)?)?)),
+        _ => like.shared_given(),
+    };
+    Ok(Image::from_host(like.device(), images, like.shape(), &values)?.giving(given))
 }

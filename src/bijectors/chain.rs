@@ -4,7 +4,8 @@
 //! y = f_n(… f_2(f_1(x)))         ladj = Σ_i ladj_i
 //! ```
 //!
-//! Pulling back through a chain rebuilds one input after another and keeps none.
+//! Pulling back through a chain rebuilds one input after another and keeps none. Each layer's input carries the context
+//! that the chain's carries, so that only layers that are conditioned on it know of it.
 //!
 //! ```
 //! use flowstone::{Bijector, Image, ImageShape, backend::Cpu, bijectors::{Chain, Squeeze}};
@@ -54,7 +55,8 @@ impl<E: Element, D: Device<E>> Chain<E, D> {
         for (name, layer) in &mut self.layers {
             layer.initialize(&x).map_err(|error| at(name, error))?;
             layer.prepare(x.device()).map_err(|error| at(name, error))?;
-            x = layer.forward_and_ladj(x)?.0;
+            let given = x.shared_given();
+            x = layer.forward_and_ladj(x)?.0.giving(given);
         }
         Ok(x)
     }
@@ -62,12 +64,13 @@ impl<E: Element, D: Device<E>> Chain<E, D> {
     /// The name of the first layer whose output or ladj for `x` is not finite.
     pub fn first_non_finite(&self, mut x: Image<E, D>) -> Result<std::result::Result<Image<E, D>, String>> {
         for (name, layer) in &self.layers {
+            let given = x.shared_given();
             let (y, ladj) = layer.forward_and_ladj(x)?;
             let finite = ladj.to_host()?.iter().all(|l| l.is_finite()) && y.to_host()?.iter().all(|y| y.is_finite());
             if !finite {
                 return Ok(Err(name.clone()));
             }
-            x = y;
+            x = y.giving(given);
         }
         Ok(Ok(x))
     }
@@ -112,7 +115,7 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Chain<E, D> {
     }
 
     fn forward(&self, x: &Image<E, D>) -> Result<Image<E, D>> {
-        self.layers.iter().try_fold(x.copied()?, |x, (_, layer)| layer.forward(&x))
+        self.layers.iter().try_fold(x.copied()?, |x, (_, layer)| Ok(layer.forward(&x)?.giving(x.shared_given())))
     }
 
     fn inverse(&self, y: &Image<E, D>) -> Result<Image<E, D>> {
@@ -120,7 +123,8 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Chain<E, D> {
     }
 
     fn inverse_of(&self, y: Image<E, D>) -> Result<Image<E, D>> {
-        self.layers.iter().rev().try_fold(y, |y, (_, layer)| layer.inverse_of(y))
+        let given = y.shared_given();
+        self.layers.iter().rev().try_fold(y, |y, (_, layer)| Ok(layer.inverse_of(y)?.giving(given.clone())))
     }
 
     fn log_abs_det_jacobian(&self, x: &Image<E, D>, _: &Image<E, D>) -> Result<PerSample<D>> {
@@ -128,11 +132,11 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Chain<E, D> {
     }
 
     fn forward_and_ladj(&self, mut x: Image<E, D>) -> Result<(Image<E, D>, PerSample<D>)> {
-        let mut total = PerSample::zeros(x.device(), x.batch());
+        let (given, mut total) = (x.shared_given(), PerSample::zeros(x.device(), x.batch()));
         for (_, layer) in &self.layers {
             let (y, ladj) = layer.forward_and_ladj(x)?;
             total.add_assign(&ladj)?;
-            x = y;
+            x = y.giving(given.clone());
         }
         Ok((x, total))
     }
@@ -143,11 +147,12 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Chain<E, D> {
         mut cotangent: Cotangent<E, D>,
         grads: &mut ParameterGradients<E, D>,
     ) -> Result<(Image<E, D>, Image<E, D>)> {
+        let given = y.shared_given();
         for (_, layer) in self.layers.iter().rev() {
             let ladj = cotangent.shared_ladj();
             let (x, g) = layer.pull_back(y, cotangent, grads)?;
             cotangent = Cotangent::with_ladj_of(g, ladj);
-            y = x;
+            y = x.giving(given.clone());
         }
         Ok((y, cotangent.image))
     }
@@ -156,7 +161,7 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Chain<E, D> {
         let mut x = x.copied()?;
         for (_, layer) in &self.layers {
             let Some(pulled) = layer.inverse_pull_back(&x, g)? else { return Ok(None) };
-            (x, g) = (layer.forward(&x)?, pulled);
+            (x, g) = (layer.forward(&x)?.giving(x.shared_given()), pulled);
         }
         Ok(Some(g))
     }
@@ -174,13 +179,13 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Chain<E, D> {
     }
 
     fn forward_keeping(&self, mut x: Image<E, D>) -> Result<(Image<E, D>, PerSample<D>, Kept<E, D>)> {
-        let mut total = PerSample::zeros(x.device(), x.batch());
+        let (given, mut total) = (x.shared_given(), PerSample::zeros(x.device(), x.batch()));
         let mut kept = Kept::images([]);
         for (_, layer) in &self.layers {
             let (y, ladj, part) = layer.forward_keeping(x)?;
             total.add_assign(&ladj)?;
             kept.parts.push(part);
-            x = y;
+            x = y.giving(given.clone());
         }
         Ok((x, total, kept))
     }
@@ -200,13 +205,13 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Chain<E, D> {
     }
 
     fn forward_sparing(&self, mut x: Image<E, D>) -> Result<(Image<E, D>, PerSample<D>, Kept<E, D>)> {
-        let mut total = PerSample::zeros(x.device(), x.batch());
+        let (given, mut total) = (x.shared_given(), PerSample::zeros(x.device(), x.batch()));
         let mut kept = Kept::images([]);
         for (_, layer) in &self.layers {
             let (y, ladj, part) = layer.forward_sparing(x)?;
             total.add_assign(&ladj)?;
             kept.parts.push(part);
-            x = y;
+            x = y.giving(given.clone());
         }
         Ok((x, total, kept))
     }
@@ -218,11 +223,12 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Chain<E, D> {
         mut cotangent: Cotangent<E, D>,
         grads: &mut ParameterGradients<E, D>,
     ) -> Result<(Image<E, D>, Image<E, D>)> {
+        let given = y.shared_given();
         for (_, layer) in self.layers.iter().rev() {
             let ladj = cotangent.shared_ladj();
             let (x, g) = layer.pull_back_spared(y, kept.pop_part()?, cotangent, grads)?;
             cotangent = Cotangent::with_ladj_of(g, ladj);
-            y = x;
+            y = x.giving(given.clone());
         }
         Ok((y, cotangent.image))
     }
@@ -235,7 +241,8 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Chain<E, D> {
         let (mut health, mut x) = (Health::default(), x.copied()?);
         for (_, layer) in &self.layers {
             health = health.and(layer.health(&x)?);
-            x = layer.forward_and_ladj(x)?.0;
+            let given = x.shared_given();
+            x = layer.forward_and_ladj(x)?.0.giving(given);
         }
         // The whole chain's Jacobian is not that of its worst layer.
         Ok(Health { jacobian_condition: None, ..health })

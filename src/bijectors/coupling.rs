@@ -7,7 +7,9 @@
 //! ladj = Σ ln slope
 //! ```
 //!
-//! A coupling is a [`Mask`], a transform and a network:
+//! A coupling is a [`Mask`], a transform and a network. Under [`Mask::given`] the network sees the context that the image
+//! carries beside x1: `h = net(x1, c)`, a bijector of x for every c.
+//!
 //!
 //! | transform | numbers an element | y2 |
 //! |---|---|---|
@@ -35,8 +37,8 @@
 //! # }
 //! ```
 
-use super::Mask;
 use super::moves::{Move, affine_form};
+use super::{Mask, Masked};
 use crate::backend::kernels::{CouplingForm, CouplingMap};
 use crate::backend::{Device, Element, Image, ImageShape, Parameter, ParameterGradients, Parameters, PerSample};
 use crate::bijector::{Bijector, Cotangent, Health, Kept, ones, triangular_inverse_pull_back};
@@ -49,7 +51,7 @@ pub use crate::backend::kernels::{MixtureLogistic, ScaleMap, Spline, Transform};
 pub struct Coupling<E: Element, D: Device<E>> {
     kind: &'static str,
     channels: usize,
-    mask: Mask,
+    mask: Masked,
     by: Move,
     net: Box<dyn Net<E, D>>,
 }
@@ -75,7 +77,12 @@ impl<E: Element, D: Device<E>> Coupling<E, D> {
     ///
     /// # Errors
     /// [`Error::Shape`] if the number of channels does not fit the mask or the network.
-    pub fn affine_masked(channels: usize, mask: Mask, scale: ScaleMap, net: Box<dyn Net<E, D>>) -> Result<Self> {
+    pub fn affine_masked(
+        channels: usize,
+        mask: impl Into<Masked>,
+        scale: ScaleMap,
+        net: Box<dyn Net<E, D>>,
+    ) -> Result<Self> {
         Self::new("AffineCoupling", channels, mask, Move::Affine(scale.into()), net)
     }
 
@@ -83,7 +90,7 @@ impl<E: Element, D: Device<E>> Coupling<E, D> {
     ///
     /// # Errors
     /// As [`Coupling::affine_masked`].
-    pub fn additive_masked(channels: usize, mask: Mask, net: Box<dyn Net<E, D>>) -> Result<Self> {
+    pub fn additive_masked(channels: usize, mask: impl Into<Masked>, net: Box<dyn Net<E, D>>) -> Result<Self> {
         Self::new("AdditiveCoupling", channels, mask, Move::Affine(CouplingMap::Additive), net)
     }
 
@@ -91,17 +98,23 @@ impl<E: Element, D: Device<E>> Coupling<E, D> {
     ///
     /// # Errors
     /// As [`Coupling::affine_masked`].
-    pub fn transforming(channels: usize, mask: Mask, transform: Transform, net: Box<dyn Net<E, D>>) -> Result<Self> {
+    pub fn transforming(
+        channels: usize,
+        mask: impl Into<Masked>,
+        transform: Transform,
+        net: Box<dyn Net<E, D>>,
+    ) -> Result<Self> {
         Self::new(transform.coupling_kind(), channels, mask, Move::Other(transform), net)
     }
 
     pub(crate) fn new(
         kind: &'static str,
         channels: usize,
-        mask: Mask,
+        mask: impl Into<Masked>,
         by: Move,
         net: Box<dyn Net<E, D>>,
     ) -> Result<Self> {
+        let mask = mask.into();
         let expected = mask.network(kind, channels, by.numbers())?;
         if net.channels() != expected {
             return Err(Error::Shape {
@@ -115,7 +128,7 @@ impl<E: Element, D: Device<E>> Coupling<E, D> {
 
     /// Where affine maps work in place, on the image itself: half of the channels is a run in every pixel.
     fn in_place(&self, shape: ImageShape) -> Option<CouplingForm> {
-        match (self.mask, self.by) {
+        match (self.mask.mask, self.by) {
             (Mask::Halves, Move::Affine(map)) => Some(affine_form(shape, self.channels / 2, map)),
             _ => None,
         }
@@ -123,13 +136,13 @@ impl<E: Element, D: Device<E>> Coupling<E, D> {
 
     /// The network's numbers for the elements that move, from those that stay.
     fn numbers(&self, x: &Image<E, D>) -> Result<Image<E, D>> {
-        self.mask.numbers(self.net.forward(&self.mask.condition(x)?)?)
+        self.mask.mask.numbers(self.net.forward(&self.mask.condition(self.kind, x)?)?)
     }
 
     /// The same, and what the network's gradient needs.
     fn numbers_keeping(&self, x: &Image<E, D>) -> Result<(Image<E, D>, Kept<E, D>)> {
-        let (h, kept) = self.net.forward_keeping(&self.mask.condition(x)?)?;
-        Ok((self.mask.numbers(h)?, kept))
+        let (h, kept) = self.net.forward_keeping(&self.mask.condition(self.kind, x)?)?;
+        Ok((self.mask.mask.numbers(h)?, kept))
     }
 
     /// The gradient through the transform and the network. Affine maps take theirs at their output, others at their input:
@@ -154,12 +167,13 @@ impl<E: Element, D: Device<E>> Coupling<E, D> {
                 d_numbers.data_mut(),
             )?;
         } else {
-            let mut g_moved = self.mask.take(&g)?;
+            let mut g_moved = self.mask.mask.take(&g)?;
             self.by.gradient(at, &mut g_moved, g_ladj.data(), numbers, &mut d_numbers)?;
-            self.mask.put(&mut g, &g_moved)?;
+            self.mask.mask.put(&mut g, &g_moved)?;
         }
-        let d_h = self.mask.numbers_gradient(d_numbers)?;
-        self.mask.add_condition_gradient(&mut g, self.net.pull_back(kept, d_h, grads)?)?;
+        let d_h = self.mask.mask.numbers_gradient(d_numbers)?;
+        let by_network = self.net.pull_back(kept, d_h, grads)?;
+        self.mask.add_condition_gradient(&mut g, by_network, grads)?;
         Ok(g)
     }
 
@@ -217,9 +231,9 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
             y.device().clone().uncouple(form, y.data_mut(), numbers.data())?;
             return Ok(y);
         }
-        let mut moved = self.mask.take(&y)?;
+        let mut moved = self.mask.mask.take(&y)?;
         self.by.undo(&mut moved, &numbers)?;
-        self.mask.put(&mut y, &moved)?;
+        self.mask.mask.put(&mut y, &moved)?;
         Ok(y)
     }
 
@@ -247,7 +261,7 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
             y.device().clone().uncouple(form, y.data_mut(), numbers.data())?;
             return Ok((y, g));
         }
-        let mut moved = self.mask.take(&y)?;
+        let mut moved = self.mask.mask.take(&y)?;
         let g = if let Move::Affine(_) = self.by {
             let g = self.gradient(&moved, (&numbers, kept), cotangent, grads)?;
             self.by.undo(&mut moved, &numbers)?;
@@ -256,12 +270,12 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
             self.by.undo(&mut moved, &numbers)?;
             self.gradient(&moved, (&numbers, kept), cotangent, grads)?
         };
-        self.mask.put(&mut y, &moved)?;
+        self.mask.mask.put(&mut y, &moved)?;
         Ok((y, g))
     }
 
     fn initialize(&mut self, x: &Image<E, D>) -> Result<()> {
-        self.net.initialize(&self.mask.condition(x)?)
+        self.net.initialize(&self.mask.condition(self.kind, x)?)
     }
 
     fn normalizes(&self) -> bool {
@@ -309,7 +323,7 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
         let moved = kept.pop()?;
         let (numbers, kept) = self.numbers_keeping(&y)?;
         let g = self.gradient(&moved, (&numbers, kept), cotangent, grads)?;
-        self.mask.put(&mut y, &moved)?;
+        self.mask.mask.put(&mut y, &moved)?;
         Ok((y, g))
     }
 
@@ -319,14 +333,14 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
 
     fn inverse_pull_back(&self, x: &Image<E, D>, g: Image<E, D>) -> Result<Option<Image<E, D>>> {
         let mut moves = Image::zeros(x.device(), x.batch(), x.shape())?;
-        self.mask.put(&mut moves, &ones(x, self.mask.moved(self.kind, x.shape())?)?)?;
+        self.mask.mask.put(&mut moves, &ones(x, self.mask.moved(self.kind, x.shape())?)?)?;
         triangular_inverse_pull_back(self, x, &g, moves).map(Some)
     }
 
     fn health(&self, x: &Image<E, D>) -> Result<Health> {
         self.output_shape(x.shape())?;
         let numbers = self.numbers(x)?;
-        let log_scale = self.by.largest_log_slope(&self.mask.take(x)?, &numbers)?;
+        let log_scale = self.by.largest_log_slope(&self.mask.mask.take(x)?, &numbers)?;
         Ok(Health { log_scale, gains: self.net.gains(x.device())?, ..Default::default() })
     }
 
@@ -341,9 +355,10 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Coupling<E, D> {
     }
 
     /// The network's, output and gradient, half of each for the network's input, and the network's output, kept twice,
-    /// with its gradient.
+    /// with its gradient; of a context what is seen, what the network gets, and the gradient.
     fn working_set(&self, input: ImageShape) -> usize {
-        input.pixels() * (self.net.working_channels() + 4 * self.channels + 3 * self.net.channels().1)
+        let own = 4 * self.channels + 3 * self.mask.context_channels() + 3 * self.net.channels().1;
+        input.pixels() * (self.net.working_channels() + own)
     }
 
     fn activation(&self, input: ImageShape) -> usize {
@@ -365,10 +380,10 @@ impl<E: Element, D: Device<E>> Coupling<E, D> {
             let at = keep.then(|| x.copied()).transpose()?;
             return Ok((x, ladj, at));
         }
-        let mut moved = self.mask.take(&x)?;
+        let mut moved = self.mask.mask.take(&x)?;
         let before = (keep && matches!(self.by, Move::Other(_))).then(|| moved.copied()).transpose()?;
         self.by.apply(&mut moved, numbers, &mut ladj)?;
-        self.mask.put(&mut x, &moved)?;
+        self.mask.mask.put(&mut x, &moved)?;
         Ok((x, ladj, before.or(Some(moved).filter(|_| keep))))
     }
 }

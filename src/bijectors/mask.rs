@@ -7,8 +7,11 @@
 //!
 //! Both are RealNVP's (L. Dinh, J. Sohl-Dickstein and S. Bengio, 2017, § 3.4). The mask takes the elements that move out of
 //! the image and puts them back, for every transform.
+//!
+//! Where a coupling is conditioned on a context, [`Mask::given`], its network sees the context behind these channels.
 
-use crate::backend::{Device, Element, Image, ImageShape};
+use super::ContextView;
+use crate::backend::{Device, Element, Image, ImageShape, ParameterGradients};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +57,72 @@ impl From<Parity> for usize {
     }
 }
 
+/// A mask, and the context that the network sees beside the elements that stay, if there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Masked {
+    pub(super) mask: Mask,
+    context: Option<ContextView>,
+}
+
+impl From<Mask> for Masked {
+    fn from(mask: Mask) -> Self {
+        Self { mask, context: None }
+    }
+}
+
+impl Masked {
+    /// As [`Mask::moved`], and refuses images that the context does not fit.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for what the mask or the context cannot take.
+    pub fn moved(self, kind: &str, shape: ImageShape) -> Result<ImageShape> {
+        self.context.map_or(Ok(()), |context| context.expect_fit(kind, shape))?;
+        self.mask.moved(kind, shape)
+    }
+
+    /// As [`Mask::network`]; the network's input has the context's channels too.
+    ///
+    /// # Errors
+    /// As [`Mask::moved`].
+    pub fn network(self, kind: &str, channels: usize, numbers: usize) -> Result<(usize, usize)> {
+        let (input, output) = self.mask.network(kind, channels, numbers)?;
+        Ok((input + self.context_channels(), output))
+    }
+
+    /// Channels of the context; 0 without one.
+    pub fn context_channels(self) -> usize {
+        self.context.map_or(0, ContextView::channels)
+    }
+
+    /// What the network sees of an image and of its context.
+    pub(super) fn condition<E: Element, D: Device<E>>(self, kind: &str, x: &Image<E, D>) -> Result<Image<E, D>> {
+        let condition = self.mask.condition(x)?;
+        match self.context {
+            Some(context) => condition.concat_channels(&context.seen(kind, x)?),
+            None => Ok(condition),
+        }
+    }
+
+    /// Adds the gradient with respect to what the network saw to those with respect to the image and to the context.
+    pub(super) fn add_condition_gradient<E: Element, D: Device<E>>(
+        self,
+        g: &mut Image<E, D>,
+        by_network: Image<E, D>,
+        grads: &mut ParameterGradients<E, D>,
+    ) -> Result<()> {
+        let Some(context) = self.context else { return self.mask.add_condition_gradient(g, by_network) };
+        let own = by_network.shape().channels - context.channels();
+        context.pull_back(by_network.channels(own, context.channels())?, grads)?;
+        self.mask.add_condition_gradient(g, by_network.channels(0, own)?)
+    }
+}
+
 impl Mask {
+    /// The same mask in a coupling whose network sees a context of this shape as well.
+    pub const fn given(self, context: ImageShape) -> Masked {
+        Masked { mask: self, context: Some(ContextView::of(context)) }
+    }
+
     /// The elements that move, as an image of their own.
     ///
     /// # Errors
@@ -86,7 +154,7 @@ impl Mask {
     }
 
     /// What the network sees of an image.
-    pub(super) fn condition<E: Element, D: Device<E>>(self, x: &Image<E, D>) -> Result<Image<E, D>> {
+    fn condition<E: Element, D: Device<E>>(self, x: &Image<E, D>) -> Result<Image<E, D>> {
         match self {
             Self::Halves => x.channels(0, x.shape().channels / 2),
             Self::Checkerboard(_) => self.without(x.copied()?),
@@ -94,7 +162,7 @@ impl Mask {
     }
 
     /// Adds the gradient with respect to what the network saw to that with respect to the image.
-    pub(super) fn add_condition_gradient<E: Element, D: Device<E>>(
+    fn add_condition_gradient<E: Element, D: Device<E>>(
         self,
         g: &mut Image<E, D>,
         by_network: Image<E, D>,

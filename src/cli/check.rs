@@ -94,17 +94,19 @@ fn without_repetition(path: &str) -> String {
 
 fn table(summary: &Summary, batch: usize, all: bool) -> String {
     let shape = |[h, w, c]: [usize; 3]| format!("{h}×{w}×{c}");
-    let mut lines = vec![
-        match (summary.bins, summary.image) {
-            (0, [.., features]) => format!("{}: vectors of {features} features", summary.flow),
-            (bins, image) => format!("{}: images of {}, {bins} grey levels", summary.flow, shape(image)),
-        },
+    let samples = match (summary.bins, summary.image) {
+        (0, [.., features]) => format!("{}: vectors of {features} features", summary.flow),
+        (bins, image) => format!("{}: images of {}, {bins} grey levels", summary.flow, shape(image)),
+    };
+    let mut lines = vec![samples];
+    lines.extend(summary.context.as_ref().map(|context| format!("given, each of them: {context}")));
+    lines.extend([
         String::new(),
         format!(
             "{:<18}{:<18}{:>5}  {:<14}{:>14}{:>22}",
             "layer", "kind", "times", "output", "parameters", "multiply-adds/image"
         ),
-    ];
+    ]);
     for row in rows(summary, all) {
         lines.push(format!(
             "{:<18}{:<18}{:>5}  {:<14}{:>14}{:>22}",

@@ -6,8 +6,8 @@ use super::vectors;
 use crate::Result;
 use crate::backend::{Device, Element};
 use crate::data::npy;
-use crate::flow::Model;
-use crate::latent::{Content, LatentFile, decode, decode_vectors, sample_sheet};
+use crate::flow::{Conditions, Model};
+use crate::latent::{Content, LatentFile, decode_given, decode_vectors, sample_sheet};
 use crate::plot::Shown;
 use std::path::PathBuf;
 
@@ -59,7 +59,8 @@ fn pictures<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let class = args.class.as_deref().map(|class| model.class(class)).transpose()?;
     let class = class.map(|class| vec![class; file.points.len()]);
     let labels = class.as_deref().or_else(|| file.labels_for(&model));
-    let mut decoded = decode(&model.flow, device, &file.points, labels)?;
+    let conditions = Conditions { labels, context: file.context.as_deref() };
+    let mut decoded = decode_given(&model.flow, device, &file.points, conditions)?;
     let (n, source, not_finite) = (file.points.len(), &file.about.source, decoded.not_finite.clone());
     if let Some(path) = &args.npy {
         npy::write_levels(path, [n, shape.height, shape.width, shape.channels], &decoded.levels)?;

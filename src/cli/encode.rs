@@ -42,6 +42,7 @@ fn latents<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     let labels = classes.or_else(|| images.labels_of(&(0..images.len()).collect::<Vec<_>>()));
     let source = args.data.describe(&images, &set);
     let file = LatentFile::new(&model, device, Content::Latents, points, labels, source)?;
+    let file = file.given(images.contexts().map(|contexts| contexts.values().to_vec()));
     file.write(&args.out)?;
     let (out, n, names) = (args.out.display().to_string(), file.points.len(), file.points.describe());
     if args.json {

@@ -6,9 +6,9 @@ use super::common::{
 use super::output::{self, ChannelArgs, tell_not_finite};
 use super::{numbers, vectors};
 use crate::backend::{Device, Element};
-use crate::data::npy;
-use crate::flow::{Model, Temperatures};
-use crate::latent::{Classes, Drawing, Pictures, Request, classes_of, decode_rows, sample_sheet};
+use crate::data::{Contexts, load_contexts, npy};
+use crate::flow::{Conditions, Model, Temperatures};
+use crate::latent::{Classes, Drawing, Pictures, Request, classes_of, contexts_for, decode_rows, sample_sheet};
 use crate::plot::{Captioned, Shown};
 use crate::train::{TEMPERATURES, sample_labels};
 use crate::{Error, Result};
@@ -35,6 +35,10 @@ pub struct Args {
     /// [default: a class drawn for each sample, and of pictures their own]
     #[arg(long)]
     class: Option<String>,
+    /// For a flow conditioned on vectors or images: a NumPy file of contexts, one for each sample, `[n, features]` or
+    /// `[n, height, width, channels]`
+    #[arg(long, value_name = "FILE", conflicts_with = "pictures")]
+    context: Option<PathBuf>,
     /// Draw only these latents anew from column to column, a row for each: `split.0`, `top`, or `all`
     #[arg(long, value_delimiter = ',', value_name = "LATENT")]
     resample: Vec<String>,
@@ -74,6 +78,7 @@ fn sample<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
     vectors::expect_picture(args.out.as_deref())?;
     let shape = model.flow.image_shape();
     let shown = args.channels.shown(shape.channels, args.out.is_some() || args.npy.is_none())?;
+    let contexts = args.context.as_deref().map(load_contexts).transpose()?;
     let request = Request {
         count: args.count,
         temperatures: match (args.sweep, args.temperature.is_empty()) {
@@ -84,6 +89,7 @@ fn sample<E: Element, D: Device<E>>(args: &Args, device: &D) -> Result<()> {
         classes: args.class.as_deref().map_or(Ok(Classes::Any), |class| Classes::named(class, &model))?,
         class_names: model.metadata.classes.clone(),
         resampled: args.resample.clone(),
+        contexts,
         seed: args.model.seed,
     };
     let rows = match args.pictures[..] {
@@ -132,10 +138,14 @@ fn sample_vectors<E: Element, D: Device<E>>(args: &Args, device: &D, model: &Mod
     }
     vectors::expect_table(args.out.as_deref())?;
     let class = args.class.as_deref().map(|class| model.class(class)).transpose()?;
-    let (n, seed) = (args.count.unwrap_or(1000), args.model.seed);
+    let contexts = args.context.as_deref().map(load_contexts).transpose()?;
+    let n = args.count.or(contexts.as_ref().map(Contexts::len)).unwrap_or(1000);
+    let seed = args.model.seed;
     let labels = sample_labels(&model.flow, n, class, seed)?;
+    let context = contexts.as_ref().map(|contexts| contexts_for(&model.flow, contexts, n)).transpose()?.flatten();
+    let conditions = Conditions { labels: labels.as_deref(), context: context.as_deref() };
     let temperature = args.temperature.first().cloned().unwrap_or_else(|| 1.0.into());
-    let values = model.flow.sample_vectors(device, 0..n as u64, temperature, labels.as_deref(), seed)?;
+    let values = model.flow.sample_vectors(device, 0..n as u64, temperature, conditions, seed)?;
     let names = model.flow.names_of_features();
     let (table, lost) = vectors::write(&names, &values, (args.out.as_deref(), args.npy.as_deref()), "samples.csv")?;
     let (out, npy) = (table.as_deref(), args.npy.as_deref());

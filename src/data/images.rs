@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
+use super::contexts::Contexts;
 use super::image_source::{ImageSource, Joined, Place};
 use super::origin::Origin;
 use super::portion::spread;
@@ -31,6 +32,7 @@ pub struct Images {
     /// What an element is: it takes so many bytes of what is stored.
     elements: Elements,
     labels: Option<Arc<[u16]>>,
+    contexts: Option<Contexts>,
     files: Option<Arc<[Arc<Path>]>>,
     origin: Option<Origin>,
     fingerprint: OnceLock<String>,
@@ -68,6 +70,7 @@ impl Images {
             shape,
             elements: Elements::Levels,
             labels: None,
+            contexts: None,
             files: None,
             origin: None,
             fingerprint: OnceLock::new(),
@@ -129,6 +132,7 @@ impl Images {
             shape,
             elements: Elements::Levels,
             labels: None,
+            contexts: None,
             files: None,
             origin: None,
             fingerprint: OnceLock::new(),
@@ -150,6 +154,27 @@ impl Images {
     pub(super) fn with_labels(&self, labels: Vec<u16>) -> Result<Self> {
         let (count, unlabelled) = (self.len(), Self { fingerprint: OnceLock::new(), ..self.clone() });
         unlabelled.labelled(Some(labels), count)
+    }
+
+    /// The same images with a context for each.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there is not one for each.
+    pub fn with_contexts(self, contexts: Contexts) -> Result<Self> {
+        if contexts.len() != self.len() {
+            return Err(refuse(format!("{} contexts, one an image", self.len()), contexts.len().to_string()));
+        }
+        Ok(Self { contexts: Some(contexts), fingerprint: OnceLock::new(), ..self })
+    }
+
+    /// The context of each image; `None` where images have none.
+    pub fn contexts(&self) -> Option<&Contexts> {
+        self.contexts.as_ref()
+    }
+
+    /// The contexts of these images, one after the other; `None` where images have none, or an index is out of range.
+    pub fn contexts_of(&self, indices: &[usize]) -> Option<Vec<f32>> {
+        self.contexts.as_ref()?.of(indices)
     }
 
     /// The same images, each in the file of its own that it was read from.
@@ -373,6 +398,7 @@ impl Images {
         let indices: Vec<usize> = indices.into_iter().collect();
         self.expect_in_range(&indices)?;
         let labels = self.labels.as_ref().map(|labels| indices.iter().map(|&i| labels[i]).collect());
+        let contexts = self.contexts.as_ref().and_then(|contexts| contexts.select(&indices));
         let files = self.files.as_ref().map(|files| indices.iter().map(|&i| Arc::clone(&files[i])).collect());
         let origin = self.origin.as_ref().map(|origin| origin.select(&indices));
         let store = match &self.store {
@@ -384,8 +410,8 @@ impl Images {
                 preparations: preparations.clone(),
             },
         };
-        let (shape, elements) = (self.shape, self.elements);
-        Ok(Self { store, shape, elements, labels, files, origin, fingerprint: OnceLock::new(), taken: None })
+        let (shape, elements, fingerprint) = (self.shape, self.elements, OnceLock::new());
+        Ok(Self { store, shape, elements, labels, contexts, files, origin, fingerprint, taken: None })
     }
 
     /// These images and then those of another set; with labels if both have them.
@@ -414,6 +440,8 @@ impl Images {
         }
         let labels: Option<Vec<&[u16]>> = parts.iter().map(Self::labels).collect();
         let labels = labels.map(|labels| labels.concat());
+        let contexts: Option<Vec<&Contexts>> = parts.iter().map(Self::contexts).collect();
+        let contexts = contexts.and_then(|contexts| Contexts::joined(&contexts));
         let files: Option<Vec<&[Arc<Path>]>> = parts.iter().map(|part| part.files.as_deref()).collect();
         let files = files.map(|files| files.concat().into());
         let origins: Option<Vec<_>> = parts.iter().map(|part| Some((part.origin.clone()?, part.len()))).collect();
@@ -434,7 +462,7 @@ impl Images {
             }
             None => Self::streamed(Arc::new(Joined { parts, shape }), labels),
         }?;
-        Ok(Self { files, origin, ..joined })
+        Ok(Self { contexts, files, origin, ..joined })
     }
 
     /// Sixteen hexadecimal digits (FNV-1a of shape, labels and levels) that tell one set of images from another. To know
@@ -453,6 +481,7 @@ impl Images {
             hash.add(b"reals");
         }
         self.labels.iter().flat_map(|labels| labels.iter()).for_each(|label| hash.add(&label.to_le_bytes()));
+        self.contexts.iter().for_each(|contexts| contexts.add_to(&mut hash));
         for start in (0..self.len()).step_by(CHUNK) {
             hash.add(&self.bytes(&(start..(start + CHUNK).min(self.len())).collect::<Vec<_>>())?);
         }
@@ -474,6 +503,7 @@ impl Images {
         let mut hash = Fingerprint::default();
         hash.add(&(self.len() as u64).to_le_bytes());
         self.labels.iter().flat_map(|labels| labels.iter()).for_each(|label| hash.add(&label.to_le_bytes()));
+        self.contexts.iter().for_each(|contexts| contexts.add_to(&mut hash));
         hash.add(self.select(sampled)?.fingerprint()?.as_bytes());
         Ok(format!("sample-{hash}"))
     }
@@ -523,11 +553,12 @@ impl Images {
                 rest.iter().enumerate().for_each(|(to, &i)| all.copy_within(i * pixels..(i + 1) * pixels, to * pixels));
                 all.truncate(rest.len() * pixels);
                 let labels = self.labels.as_ref().map(|labels| rest.iter().map(|&i| labels[i]).collect());
+                let contexts = self.contexts.as_ref().and_then(|contexts| contexts.select(&rest));
                 let files = self.files.as_ref().map(|files| rest.iter().map(|&i| Arc::clone(&files[i])).collect());
                 let origin = self.origin.as_ref().map(|origin| origin.select(&rest));
                 let store = Levels::Held(Arc::clone(levels));
-                let (shape, elements) = (self.shape, self.elements);
-                Self { store, shape, elements, labels, files, origin, fingerprint: OnceLock::new(), taken: None }
+                let (shape, elements, fingerprint) = (self.shape, self.elements, OnceLock::new());
+                Self { store, shape, elements, labels, contexts, files, origin, fingerprint, taken: None }
             }
             Levels::Streamed { .. } => self.select(rest)?,
         };

@@ -1,19 +1,19 @@
 //! Tables: vectors of real numbers from a CSV file, a line of headings and then a vector a line.
 //!
-//! Columns are parted by commas, semicolons or tabs. All are features but those that are left out and the one of labels,
-//! whose values are the names of classes. What is missing or no number is one error with its line and its column.
+//! Columns are parted by commas, semicolons or tabs. All are features but those that are left out, those that are contexts,
+//! and the one of labels, whose values are the names of classes. What is missing or no number is one error with its line and its column.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::attributes::separated;
 use super::split::train_and_test;
-use super::{DataSet, Images, file_name};
+use super::{Contexts, DataSet, Images, file_name};
 use crate::error::{Error, Result};
 use crate::files::{read_text, write_atomically};
 
 /// What can be said behind a table's place.
-pub(super) const SAID: [&str; 3] = ["label", "without", "test"];
+pub(super) const SAID: [&str; 4] = ["label", "without", "context", "test"];
 
 /// How text spells a value that is missing.
 const MISSING: [&str; 8] = ["", "na", "n/a", "nan", "null", "none", "?", "-"];
@@ -26,6 +26,8 @@ struct Table {
     values: Vec<f64>,
     /// The class of each row by name, where a column has labels.
     labels: Option<Vec<String>>,
+    /// `[rows, columns]` of the columns that are contexts; empty without any.
+    contexts: Vec<f32>,
 }
 
 /// Reads a table. Every tenth row is to test on, or, where `test=FILE` is said, all rows of that table.
@@ -35,8 +37,9 @@ struct Table {
 /// that the table does not have.
 pub fn load(path: &Path, said: &[(&str, &str)]) -> Result<DataSet> {
     let value = |name: &str| said.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
-    let without: Vec<&str> = value("without").map(|names| names.split(',').collect()).unwrap_or_default();
-    let read = |path: &Path| Table::read(path, value("label"), &without);
+    let listed = |name: &str| -> Vec<&str> { value(name).map(|names| names.split(',').collect()).unwrap_or_default() };
+    let (without, context) = (listed("without"), listed("context"));
+    let read = |path: &Path| Table::read(path, value("label"), &without, &context);
     let whole = read(path)?;
     whole.expect_to_vary(path)?;
     let test = value("test").map(|test| Ok::<_, Error>((Path::new(test), read(Path::new(test))?))).transpose()?;
@@ -88,7 +91,7 @@ fn classes<'a>(labels: impl Iterator<Item = &'a String>) -> Vec<String> {
 }
 
 impl Table {
-    fn read(path: &Path, label: Option<&str>, without: &[&str]) -> Result<Self> {
+    fn read(path: &Path, label: Option<&str>, without: &[&str], context: &[&str]) -> Result<Self> {
         let text = read_text(path)?;
         let mut lines = separated(path, &text)?.into_iter();
         let Some((_, headings)) = lines.next() else {
@@ -99,16 +102,18 @@ impl Table {
                 "line 1: its headings are numbers: expected a line with the columns' names before the first vector";
             return Err(Error::bad_file(path, reason));
         }
-        for name in label.iter().chain(without) {
+        for name in label.iter().chain(without).chain(context) {
             if !headings.iter().any(|heading| heading == name) {
                 return Err(Error::Usage(format!("{} has no column `{name}`; it has {headings:?}", path.display())));
             }
         }
-        let is_feature = |name: &str| label != Some(name) && !without.contains(&name);
+        let is_context = |name: &str| context.contains(&name);
+        let is_feature = |name: &str| label != Some(name) && !without.contains(&name) && !is_context(name);
         let mut table = Self {
             features: headings.iter().filter(|name| is_feature(name)).cloned().collect(),
             values: Vec::new(),
             labels: label.map(|_| Vec::new()),
+            contexts: Vec::new(),
         };
         if table.features.is_empty() {
             return Err(Error::bad_file(path, "it has no column of features"));
@@ -119,11 +124,14 @@ impl Table {
                 return Err(Error::bad_file(path, reason));
             }
             for (column, (name, field)) in (1..).zip(headings.iter().zip(fields)) {
+                let value = || {
+                    let wrong = |wrong| format!("line {line}, column {column} (`{name}`): {wrong}");
+                    number(&field).map_err(|reason| Error::bad_file(path, wrong(reason)))
+                };
                 if is_feature(name) {
-                    let value = number(&field).map_err(|wrong| {
-                        Error::bad_file(path, format!("line {line}, column {column} (`{name}`): {wrong}"))
-                    })?;
-                    table.values.push(value);
+                    table.values.push(value()?);
+                } else if is_context(name) {
+                    table.contexts.push(value()? as f32);
                 } else if let (true, Some(labels)) = (label == Some(name), &mut table.labels) {
                     labels.push(field);
                 }
@@ -158,7 +166,11 @@ impl Table {
         let class = |name: &String| classes.iter().position(|class| class == name).map(|class| class as u16);
         let labels = self.labels.as_ref().map(|labels| labels.iter().map(class).collect::<Option<Vec<_>>>());
         let labels = labels.flatten().filter(|_| classes.len() <= usize::from(u16::MAX));
-        Ok(Images::reals(&self.values, self.features.len(), labels)?.read_from(path, path))
+        let vectors = Images::reals(&self.values, self.features.len(), labels)?.read_from(path, path);
+        match self.contexts.len() * self.features.len() / self.values.len() {
+            0 => Ok(vectors),
+            columns => vectors.with_contexts(Contexts::new(self.contexts.clone(), &[columns])?),
+        }
     }
 }
 
@@ -203,6 +215,13 @@ mod tests {
         assert_eq!((set.features, set.classes), (vec!["x".into(), "y".into()], vec!["a".into(), "b".into()]));
         assert_eq!(set.test.samples(&[0, 1, 2]).unwrap(), Samples::Reals(vec![1.5, -2.0, 1e3, 0.25, 0.0, 3.0]));
         assert_eq!((set.test.labels().unwrap(), set.train.len()), (&[1, 0, 1][..], 0));
+    }
+
+    #[test]
+    fn columns_can_be_the_contexts_of_their_rows() {
+        let (_folder, path) = file("a,x,b\n1,2,3\n4,5,6\n");
+        let set = load(&path, &[("context", "a,b")]).unwrap();
+        assert_eq!((set.features, set.test.contexts_of(&[1])), (vec!["x".into()], Some(vec![4.0, 6.0])));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 /// How data of vectors are named, and what they are.
 const KNOWN: [(&str, &str); 4] = [
     ("toy:NAME", "moons, rings, checkerboard or spirals, drawn by the program"),
-    ("csv:FILE", "a line of headings, then a vector a line; ?label=COLUMN, ?without=A,B, ?test=FILE"),
+    ("csv:FILE", "a line of headings, then a vector a line; ?label=COLUMN, ?context=A,B, ?without=A,B, ?test=FILE"),
     ("npy:FILE", "numbers [n, features]"),
     ("npz:FILE", "such an array, with labels"),
 ];

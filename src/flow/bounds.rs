@@ -67,10 +67,15 @@ pub fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Erro
     SIZE.check(&size).map(|()| size)
 }
 
+/// A list of sizes, at most as many as no network has more of.
 pub fn sizes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Error> {
     #[derive(Deserialize)]
     struct Size(#[serde(deserialize_with = "size")] usize);
-    Ok(Vec::<Size>::deserialize(deserializer)?.into_iter().map(|Size(size)| size).collect())
+    let sizes = Vec::<Size>::deserialize(deserializer)?;
+    if sizes.len() > 64 {
+        return Err(D::Error::custom(format!("expected at most 64 sizes, found {}", sizes.len())));
+    }
+    Ok(sizes.into_iter().map(|Size(size)| size).collect())
 }
 
 pub fn spline_bins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {

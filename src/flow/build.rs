@@ -1,21 +1,22 @@
 //! From a flow file to a flow: shapes are inferred layer by layer, and what does not fit is reported where it stands.
 
+use super::context::Context;
 use super::expand::{Expanded, expand};
 use super::space::{Space, Standardization};
-use super::spec::{LayerSpec, Net as NetChoice, NetworkSpec, Prior, SampleSpec};
+use super::spec::{ContextSpec, EncoderSpec, LayerSpec, Net as NetChoice, NetworkSpec, Prior, SampleSpec};
 use super::suggest::suggestion;
 use super::{Flow, FlowFile, Level, NodeId, Registry, Split};
 use crate::backend::{Device, Element, ImageShape, Initializer, Parameters};
 use crate::bijector::Bijector;
 use crate::bijectors::{
-    ActNorm, Autoregressive, Chain, Coupling, InvertibleConv, Mask, MixtureLogistic, Permutation, Spline, Squeeze,
-    Transform,
+    ActNorm, Autoregressive, Chain, Coupling, InvertibleConv, Mask, Masked, MixtureLogistic, Permutation, Spline,
+    Squeeze, Transform,
 };
 use crate::nets::{
-    ConvNet, ConvNetOptions, Dense, DenseOptions, Gated, GatedOptions, Made, MadeOptions, Net, Residual,
+    ConvNet, ConvNetOptions, Dense, DenseEncoder, DenseOptions, Gated, GatedOptions, Made, MadeOptions, Net, Residual,
     ResidualOptions,
 };
-use crate::priors::{Classifier, TopOptions, TopPrior, split, split_without_gain};
+use crate::priors::{Classifier, SplitOptions, TopOptions, TopPrior, split_with};
 use crate::{Error, Result};
 
 /// More parameters than any flow has: beyond it a file is taken for a mistake, before anything is allocated. A product of
@@ -53,13 +54,15 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
                 (ImageShape::new(1, 1, features), Space::Reals(standardization))
             }
         };
+        let context = encoder(file, &initializer.at("context"))?;
+        let seen = context.as_ref().map(Context::encoded);
         let layers = initializer.at("layers");
         let mut shape = image_shape;
         let mut levels = Vec::new();
         let mut level = Level { input: shape, chain: Chain::default(), split: None };
         let mut parameters = 0;
         for Expanded { path, node, layer } in expand(file)? {
-            let at = Place { file, node, path: &path };
+            let at = Place { file, node, path: &path, context: seen };
             match at.build(&layer, shape, registry, &layers.at(&path))? {
                 Built::Bijector(bijector) => {
                     at.count(&mut parameters, bijector.trained_count())?;
@@ -78,10 +81,11 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         levels.push(level);
 
         let Prior::Gaussian(prior) = file.spec.prior.value;
-        let at = Place { file, node: file.spec.prior.node, path: "prior" };
+        let at = Place { file, node: file.spec.prior.node, path: "prior", context: seen };
         let options = TopOptions {
             learned: prior.learned,
             classes: prior.classes,
+            context: seen,
             edge_channel: prior.edge_channel,
             log_scale_factor: prior.log_scale_factor,
             gain: prior.gain,
@@ -98,7 +102,11 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         };
         let of_classifier = classifier.as_ref().map_or(0, Parameters::trained_count);
         at.count(&mut parameters, top.trained_count().saturating_add(of_classifier))?;
-        Ok(Self { image: image_shape, space, levels, top, top_shape: shape, classifier })
+        if let Some(context) = &context {
+            let at = Place { file, node: file.spec.encoder.node, path: "context", context: seen };
+            at.count(&mut parameters, context.trained_count())?;
+        }
+        Ok(Self { image: image_shape, space, levels, top, top_shape: shape, classifier, context })
     }
 }
 
@@ -107,6 +115,8 @@ struct Place<'a> {
     file: &'a FlowFile,
     node: NodeId,
     path: &'a str,
+    /// The shape of what layers see of the context, if there is one.
+    context: Option<ImageShape>,
 }
 
 impl Place<'_> {
@@ -127,24 +137,24 @@ impl Place<'_> {
             LayerSpec::AdditiveCoupling(o) => {
                 let net = |channels| self.net(&o.network(), channels, registry, initializer);
                 self.network(layer, shape, o.mask, 1, net)
-                    .and_then(|net| Coupling::additive_masked(channels, o.mask, net).map(boxed))
+                    .and_then(|net| Coupling::additive_masked(channels, self.masked(o.mask), net).map(boxed))
             }
             LayerSpec::AffineCoupling(o) => {
                 let net = |channels| self.net(&o.network(), channels, registry, initializer);
                 self.network(layer, shape, o.mask, 2, net)
-                    .and_then(|net| Coupling::affine_masked(channels, o.mask, o.scale, net).map(boxed))
+                    .and_then(|net| Coupling::affine_masked(channels, self.masked(o.mask), o.scale, net).map(boxed))
             }
             LayerSpec::SplineCoupling(o) => {
                 let transform = Transform::Spline(Spline { bins: o.bins, bound: o.bound });
                 let net = |channels| self.net(&o.network(), channels, registry, initializer);
                 self.network(layer, shape, o.mask, transform.numbers(), net)
-                    .and_then(|net| Coupling::transforming(channels, o.mask, transform, net).map(boxed))
+                    .and_then(|net| Coupling::transforming(channels, self.masked(o.mask), transform, net).map(boxed))
             }
             LayerSpec::MixtureCoupling(o) => {
                 let transform = Transform::MixtureLogistic(MixtureLogistic { components: o.components });
                 let net = |channels| self.net(&o.network(), channels, registry, initializer);
                 self.network(layer, shape, o.mask, transform.numbers(), net)
-                    .and_then(|net| Coupling::transforming(channels, o.mask, transform, net).map(boxed))
+                    .and_then(|net| Coupling::transforming(channels, self.masked(o.mask), transform, net).map(boxed))
             }
             LayerSpec::Autoregressive(o) => {
                 let (map, hidden) = (o.transform.map(), o.hidden.clone());
@@ -154,10 +164,12 @@ impl Place<'_> {
             }
             LayerSpec::Split(o) => {
                 self.half("Split", channels)?;
-                let prior = match o.gain {
-                    true => split(initializer, channels, o.edge_channel, o.log_scale_factor),
-                    false => split_without_gain(initializer, channels, o.edge_channel),
-                };
+                let (edge_channel, log_scale_factor, gain) = (o.edge_channel, o.log_scale_factor, o.gain);
+                let options = SplitOptions { edge_channel, log_scale_factor, gain, context: self.context };
+                let prior = split_with(initializer, channels, options).and_then(|prior| {
+                    prior.output_shape(shape)?;
+                    Ok(prior)
+                });
                 return prior.map(Built::Split).map_err(|error| self.explain(error));
             }
             LayerSpec::Custom(name, settings) => match registry.find_layer(name) {
@@ -171,6 +183,11 @@ impl Place<'_> {
         bijector.map(Built::Bijector).map_err(|error| self.explain(error))
     }
 
+    /// A coupling's mask, with the context that its network sees.
+    fn masked(&self, mask: Mask) -> Masked {
+        self.context.map_or(mask.into(), |context| mask.given(context))
+    }
+
     /// A coupling's network, once its mask fits the images.
     fn network<T>(
         &self,
@@ -180,6 +197,7 @@ impl Place<'_> {
         numbers: usize,
         net: impl FnOnce((usize, usize)) -> Result<T>,
     ) -> Result<T> {
+        let mask = self.masked(mask);
         mask.moved(layer.kind(), shape)?;
         net(mask.network(layer.kind(), shape.channels, numbers)?)
     }
@@ -274,6 +292,9 @@ impl Place<'_> {
     fn explain(&self, error: Error) -> Error {
         let Error::Shape { layer, expected, found } = error else { return error };
         let help = match layer.as_str() {
+            _ if expected.contains("context") => {
+                Some("shrink or pad the context, so that one size divides the other at every layer")
+            }
             _ if expected.ends_with("checkerboard") => Some("pad or crop the images, or use `mask: Halves` here"),
             "Gated" => Some("choose `heads` that divide the coupling's `width`, or `attention: false`"),
             "Squeeze" => Some("an image must divide by 2 once for every Squeeze: pad it, crop it or use fewer levels"),
@@ -285,6 +306,24 @@ impl Place<'_> {
         let message = format!("{layer} expected {expected}, but {found} reach it (layer {})", self.path);
         self.file.error_at(self.node, message, help.map(str::to_owned))
     }
+}
+
+/// The context that a file declares, with its encoder.
+fn encoder<E: Element, D: Device<E>>(file: &FlowFile, initializer: &Initializer<D>) -> Result<Option<Context<E, D>>> {
+    let context = file.spec.context.value;
+    let channels = context.shape().channels;
+    let net: Option<Box<dyn Net<E, D>>> = match &file.spec.encoder.value {
+        EncoderSpec::None => None,
+        EncoderSpec::Convolutional { width, channels: output } => {
+            Some(Box::new(ConvNet::encoder(initializer, (channels, *output), *width)?))
+        }
+        EncoderSpec::Dense { hidden, features } => {
+            let sizes: Vec<usize> = [&[channels], &hidden[..], &[*features]].concat();
+            let one_hot = matches!(context, ContextSpec::Classes(_));
+            Some(Box::new(DenseEncoder::new(initializer, &sizes, one_hot)?))
+        }
+    };
+    Ok((context != ContextSpec::None).then(|| Context::new(context, net)))
 }
 
 fn boxed<E: Element, D: Device<E>>(bijector: impl Bijector<E, D> + 'static) -> Box<dyn Bijector<E, D>> {

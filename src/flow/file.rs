@@ -6,7 +6,7 @@ use super::{
     FlowFileError,
     diagnosis::{FLOW, FileKind},
     located::{NodeId, locate, read},
-    spec::FlowSpec,
+    spec::{ContextSpec, FlowSpec, GaussianPrior, Prior},
     suggest::suggestion,
 };
 use crate::error::{Error, Result};
@@ -70,7 +70,7 @@ impl FlowFile {
     }
 
     fn check(&self) -> Result<()> {
-        let FlowSpec { image, vector, prior, train, .. } = &self.spec;
+        let FlowSpec { image, vector, context, encoder, prior, train, .. } = &self.spec;
         let samples = match (image, vector) {
             (Some(image), None) => (image.node, image.contradiction()),
             (None, Some(vector)) => (vector.node, vector.contradiction()),
@@ -83,8 +83,16 @@ impl FlowFile {
                 (NodeId::NOWHERE, Some(("a flow needs `image` or `vector`: what it models", help)))
             }
         };
+        let Prior::Gaussian(GaussianPrior { classes, .. }) = prior.value;
+        // What is not given stands nowhere.
+        let of_context = if context.value == ContextSpec::None { encoder.node } else { context.node };
         let recipe = vector.as_ref().and_then(|_| train.contradiction_of_vectors());
-        let wrong = [samples, (prior.node, prior.contradiction()), (train.node, recipe)];
+        let wrong = [
+            samples,
+            (of_context, context.contradiction(encoder, classes)),
+            (prior.node, prior.contradiction()),
+            (train.node, recipe),
+        ];
         match wrong.into_iter().find_map(|(node, wrong)| Some((node, wrong?))) {
             Some((node, (message, help))) => Err(self.error_at(node, message, Some(help.to_owned()))),
             None => Ok(()),

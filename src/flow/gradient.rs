@@ -9,7 +9,7 @@
 //! one kept: their largest difference, relative to the image's size where that exceeds 1, is the *drift*. The true image
 //! then takes the rebuilt one's place, so errors do not travel from level to level.
 
-use super::{Dequantize, Encoded, Flow, Level, Values};
+use super::{Conditions, Dequantize, Encoded, Flow, Level, Values};
 use crate::Result;
 use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Image, ParameterGradients, PerSample};
@@ -24,6 +24,8 @@ pub struct Batch<'a> {
     pub values: Values<'a>,
     /// The class of each image, if known.
     pub labels: Option<&'a [usize]>,
+    /// The context of each image, `[n, …]`, if the data have one beside the labels.
+    pub context: Option<&'a [f32]>,
     /// The number of each image, for its noise.
     pub numbers: &'a [u64],
     /// Where in their bins grey levels are put.
@@ -55,10 +57,22 @@ impl<E: Element, D: Device<E>> GradientOutcome<E, D> {
 }
 
 impl<E: Element, D: Device<E>> Flow<E, D> {
-    /// The images of a part of a batch.
+    /// The images of a part of a batch, with their context.
     pub(crate) fn images(&self, device: &D, batch: &Batch, range: &Range<usize>) -> Result<Image<E, D>> {
         let numbers = batch.numbers.get(range.clone()).unwrap_or(&[]).iter().copied();
-        self.image_of(device, batch.values.samples(range, self.image.dims()), numbers, batch.dequantize)
+        let values = batch.values.samples(range, self.image.dims());
+        let x = self.image_of(device, values, numbers, batch.dequantize)?;
+        Ok(match &self.context {
+            Some(context) => {
+                let conditions = Conditions { labels: batch.labels, context: batch.context };
+                // Without a class the flow is a mixture, so none is missing here.
+                match (context.classes(), batch.labels) {
+                    (Some(_), None) => x,
+                    _ => x.giving(self.given(device, range.len(), conditions.part(range, self.context_numbers()))?),
+                }
+            }
+            None => x,
+        })
     }
 
     /// The labels of a part of a batch, where the flow is class-conditional.
@@ -147,6 +161,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         let by_density = MemoryKernel::<f64>::upload(&device, &by_log_prob)?;
         let grads = &mut outcome.gradients;
 
+        let (x, of_encoder) = self.conditioned_keeping(x, labels)?;
         let (mut encoded, trail) = self.to_top_keeping(x, stored)?;
         outcome.log_prob.extend(self.top_log_prob(&encoded, labels)?);
 
@@ -185,7 +200,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             }
             y = input;
         }
-        Ok(())
+        self.pull_context_back(&device, of_encoder, grads)
     }
 
     /// The way to the top, keeping what the way back needs.

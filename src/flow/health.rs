@@ -188,7 +188,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         effort: Effort,
     ) -> Result<Vec<LayerHealth>> {
         x.expect_shape("flow", self.image)?;
-        let (mut all, mut x) = (Vec::new(), x);
+        let (mut all, mut x) = (Vec::new(), self.conditioned(x, labels)?);
         for level in &self.levels {
             for (path, layer) in level.chain.layers() {
                 x = examine(format!("layers.{path}"), layer, x, effort, &mut all)?;
@@ -225,7 +225,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
 
     /// The largest error at a border, where each level is rebuilt from what the true images became above it.
     fn drift(&self, x: Image<E, D>, labels: Option<&[usize]>) -> Result<f64> {
-        let (mut drift, mut x) = (0.0, x);
+        let (mut drift, mut x) = (0.0, self.conditioned(x, labels)?);
         for (i, level) in self.levels.iter().enumerate() {
             let border = x.copied()?;
             let mut y = level.chain.forward_and_ladj(x)?.0;
@@ -256,7 +256,7 @@ fn examine<E: Element, D: Device<E>>(
     if health.jacobian_condition.is_none() {
         health.jacobian_condition = jacobian_condition(layer, &x, effort)?;
     }
-    let y = layer.forward(&x)?;
+    let y = layer.forward(&x)?.giving(x.shared_given());
     let back = layer.inverse(&y)?;
     into.push(LayerHealth::new::<E>(path, layer.kind(), health, there_and_back(&x, &y, &back)?));
     Ok(y)

@@ -1,16 +1,26 @@
 //! Images to named latents and back, and samples.
 
-use super::{Flow, Quantized, Temperatures};
+use super::{Conditions, Flow, Quantized, Temperatures};
 use crate::backend::{Device, Element, Image, ImageShape};
 use crate::bijector::Bijector;
 use crate::noise::{NoiseKey, Purpose};
 use crate::{Error, Result};
+use std::sync::Arc;
 
 /// What a flow makes of images: a list of standardised latents, `split.0`, `split.1`, …, `top`.
 #[derive(Clone, Debug)]
 pub struct Latents<E: Element, D: Device<E>> {
     /// Names and values; each standard normal under the flow.
     pub latents: Vec<(String, Image<E, D>)>,
+}
+
+impl<E: Element, D: Device<E>> Latents<E, D> {
+    /// The same latents with the context of the images that they are of.
+    #[must_use]
+    pub fn giving(self, given: Option<Arc<Image<E, D>>>) -> Self {
+        let giving = |(name, z): (String, Image<E, D>)| (name, z.giving(given.clone()));
+        Self { latents: self.latents.into_iter().map(giving).collect() }
+    }
 }
 
 impl<E: Element, D: Device<E>> Flow<E, D> {
@@ -25,18 +35,22 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         shapes
     }
 
-    /// The standardised latents of images. A class-conditional flow needs the images' classes.
+    /// The standardised latents of images. A class-conditional flow needs the images' classes, another conditional one the
+    /// context that they carry; the latents carry it on.
     ///
     /// # Errors
     /// [`Error::Shape`] for images it cannot take, [`Error::Usage`] for labels that do not fit.
     pub fn encode(&self, x: Image<E, D>, labels: Option<&[usize]>) -> Result<Latents<E, D>> {
-        let encoded = self.to_top(x)?;
+        let given = x.shared_given();
+        let encoded = self.to_top(self.conditioned(x, labels)?)?;
         let (top, _) = self.top.standardize(encoded.top, labels)?;
         let values = encoded.factored.into_iter().chain([top]);
-        Ok(Latents { latents: self.latent_shapes().into_iter().map(|(name, _)| name).zip(values).collect() })
+        let latents = self.latent_shapes().into_iter().map(|(name, _)| name).zip(values).collect();
+        Ok(Latents { latents }.giving(given))
     }
 
-    /// The images of standardised latents: the inverse of [`Flow::encode`].
+    /// The images of standardised latents: the inverse of [`Flow::encode`], which of a conditional flow carry a context or
+    /// need labels. The images carry the encoded context.
     ///
     /// # Errors
     /// [`Error::Shape`] for latents of other names or shapes, [`Error::Usage`] for labels that do not fit.
@@ -55,7 +69,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         let Some(top) = values.pop() else {
             return Err(Error::Shape { layer: "latents".into(), expected: "top".into(), found: "none".into() });
         };
-        let mut x = self.top.unstandardize(top, labels)?;
+        let mut x = self.top.unstandardize(self.conditioned(top, labels)?, labels)?;
         for level in self.levels.iter().rev() {
             if let (Some(split), Some(z)) = (&level.split, if level.split.is_some() { values.pop() } else { None }) {
                 x = split.prior.inverse_of(x.concat_channels(&z)?)?;
@@ -100,24 +114,39 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         labels: Option<&[usize]>,
         seed: u64,
     ) -> Result<Quantized> {
-        let samples =
-            self.sampled(device, numbers, &temperatures.into(), labels, seed, |x| super::quantize(&x, self.bins()))?;
+        self.sample_given(device, numbers, temperatures, labels.into(), seed)
+    }
+
+    /// [`Flow::sample`] where each image has a context.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for labels or contexts that do not fit.
+    pub fn sample_given(
+        &self,
+        device: &D,
+        numbers: std::ops::Range<u64>,
+        temperatures: impl Into<Temperatures>,
+        conditions: Conditions,
+        seed: u64,
+    ) -> Result<Quantized> {
+        let finish = |x| super::quantize(&x, self.bins());
+        let samples = self.sampled(device, numbers, &temperatures.into(), conditions, seed, finish)?;
         Ok(Quantized::joined(samples, self.image_shape().dims()))
     }
 
     /// The same of a flow of vectors: real numbers `[n, features]`.
     ///
     /// # Errors
-    /// [`Error::Usage`] for labels that do not fit, or where the flow is of images.
+    /// [`Error::Usage`] for labels or contexts that do not fit, or where the flow is of images.
     pub fn sample_vectors(
         &self,
         device: &D,
         numbers: std::ops::Range<u64>,
         temperatures: impl Into<Temperatures>,
-        labels: Option<&[usize]>,
+        conditions: Conditions,
         seed: u64,
     ) -> Result<Vec<f64>> {
-        let vectors = self.sampled(device, numbers, &temperatures.into(), labels, seed, |x| self.vectors_of(&x))?;
+        let vectors = self.sampled(device, numbers, &temperatures.into(), conditions, seed, |x| self.vectors_of(&x))?;
         Ok(vectors.concat())
     }
 
@@ -127,7 +156,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         device: &D,
         numbers: std::ops::Range<u64>,
         temperatures: &Temperatures,
-        labels: Option<&[usize]>,
+        conditions: Conditions,
         seed: u64,
         finish: impl Fn(Image<E, D>) -> Result<T> + Sync,
     ) -> Result<Vec<T>> {
@@ -136,10 +165,11 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         let shards = device.over_shards(count, device.shard_images(self.activation()), |device, ranges| {
             let mut samples = Vec::new();
             for range in ranges {
-                let labels = labels.map(|labels| labels.get(range.clone()).unwrap_or(&[]));
+                let conditions = conditions.part(&range, self.context_numbers());
+                let given = self.given(device, range.len(), conditions)?;
                 let numbers = first + range.start as u64..first + range.end as u64;
-                let latents = self.draw_latents(device, numbers, temperatures.clone(), seed)?;
-                samples.push(finish(self.decode(latents, labels)?)?);
+                let latents = self.draw_latents(device, numbers, temperatures.clone(), seed)?.giving(given);
+                samples.push(finish(self.decode(latents, conditions.labels)?)?);
             }
             Ok(samples)
         })?;

@@ -8,6 +8,8 @@
 mod bounds;
 mod build;
 mod class_names;
+mod context;
+mod context_spec;
 mod diagnosis;
 mod expand;
 mod file;
@@ -33,6 +35,7 @@ mod tokens;
 mod unit;
 
 pub use class_names::class_words;
+pub use context::Conditions;
 pub(crate) use diagnosis::FileKind;
 pub use diagnosis::FlowFileError;
 pub use expand::{Expanded, expand};
@@ -63,6 +66,7 @@ use crate::bijector::Bijector;
 use crate::bijectors::{Chain, Coupling};
 use crate::priors::{Classifier, TopPrior, log_sum_exp};
 use crate::{Error, Result};
+use context::Context;
 use space::Space;
 
 /// A flow: levels of bijectors, each but the last ending in a split, and a prior on top.
@@ -74,6 +78,7 @@ pub struct Flow<E: Element, D: Device<E>> {
     top: TopPrior<E, D>,
     top_shape: ImageShape,
     classifier: Option<Classifier<E, D>>,
+    context: Option<Context<E, D>>,
 }
 
 /// Bijectors up to a split or to the top.
@@ -129,9 +134,9 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         }
     }
 
-    /// Classes it is conditioned on, if it is.
+    /// Classes it is conditioned on, if it is: by its context, or in its prior alone.
     pub fn classes(&self) -> Option<usize> {
-        self.top.classes()
+        self.context.as_ref().map_or_else(|| self.top.classes(), Context::classes)
     }
 
     /// Whether it has a classifier head.
@@ -157,17 +162,21 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             }
         }
         self.top.prepare(device)?;
+        self.context.iter_mut().try_for_each(|context| context.prepare(device))?;
         self.classifier.iter_mut().try_for_each(|classifier| classifier.prepare(device))
     }
 
-    /// Initialises every layer from the first images that reach it.
+    /// Initialises every layer from the first images that reach it. Those of a conditional flow carry their context.
     ///
     /// # Errors
-    /// [`Error::Shape`] for images it cannot take.
+    /// [`Error::Shape`] for images it cannot take, [`Error::Usage`] if they carry no context that it needs.
     pub fn initialize(&mut self, x: Image<E, D>) -> Result<()> {
         x.expect_shape("flow", self.image)?;
         let device = x.device().clone();
-        let mut x = x;
+        if let Some(context) = &mut self.context {
+            context.initialize(&x)?;
+        }
+        let mut x = self.conditioned(x, None)?;
         for level in &mut self.levels {
             x = level.chain.initialize_through(x)?;
             if let Some(split) = &mut level.split {
@@ -184,13 +193,22 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
     /// vectors, the density of the vectors themselves, `ln p(x) − Σ ln deviation`.
     ///
     /// A class-conditional flow gives `ln p(x | class)` where labels are given, and where they are not the mixture
-    /// `ln mean_class p(x | class)`.
+    /// `ln mean_class p(x | class)`. The images of another conditional flow carry their context, see [`Flow::given`].
     ///
     /// # Errors
-    /// [`Error::Shape`] for images it cannot take, [`Error::Usage`] for labels that do not fit.
+    /// [`Error::Shape`] for images it cannot take, [`Error::Usage`] for labels or a context that do not fit.
     pub fn log_prob(&self, x: Image<E, D>, labels: Option<&[usize]>) -> Result<Vec<f64>> {
-        let encoded = self.to_top(x)?;
-        self.top_log_prob(&encoded, labels)
+        let of = |x: Image<E, D>, labels: Option<&[usize]>| {
+            let encoded = self.to_top(self.conditioned(x, labels)?)?;
+            self.top_log_prob(&encoded, labels)
+        };
+        match (self.context.as_ref().and_then(Context::classes), labels, x.given()) {
+            (Some(classes), None, None) => {
+                let by_class = (0..classes).map(|class| of(x.copied()?, Some(&vec![class; x.batch()])));
+                Ok(mixture(&by_class.collect::<Result<Vec<_>>>()?))
+            }
+            _ => of(x, labels),
+        }
     }
 
     /// [`Flow::log_prob`] from what the levels made of the image.
@@ -203,15 +221,13 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             let volume = self.log_volume(z.device())?;
             Ok(log_density.to_host()?.into_iter().map(|l| l - volume).collect())
         };
-        let (Some(classes), None) = (self.classes(), labels) else {
-            return given(labels.filter(|_| self.classes().is_some()));
+        let (Some(classes), None) = (self.top.classes(), labels) else {
+            return given(labels.filter(|_| self.top.classes().is_some()));
         };
         let batch = encoded.top.batch();
         let by_class: Vec<Vec<f64>> =
             (0..classes).map(|class| given(Some(&vec![class; batch]))).collect::<Result<_>>()?;
-        Ok((0..batch)
-            .map(|i| log_sum_exp(&by_class.iter().map(|l| l[i]).collect::<Vec<_>>()) - (classes as f64).ln())
-            .collect())
+        Ok(mixture(&by_class))
     }
 
     /// `ln p(class | x)` of the classifier head for every class, `[batch][classes]`, in nats.
@@ -222,9 +238,10 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         let Some(classifier) = &self.classifier else {
             return Err(Error::Usage("this flow has no classifier head (`classifier: true` in its prior)".into()));
         };
-        classifier.log_probabilities(&self.to_top(x)?.top)
+        classifier.log_probabilities(&self.to_top(self.conditioned(x, None)?)?.top)
     }
 
+    /// From images that carry what layers see of their context.
     fn to_top(&self, x: Image<E, D>) -> Result<Encoded<E, D>> {
         x.expect_shape("flow", self.image)?;
         let mut log_density = PerSample::zeros(x.device(), x.batch());
@@ -251,7 +268,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
     /// # Errors
     /// [`Error::Shape`] for images it cannot take.
     pub fn first_non_finite(&self, x: Image<E, D>) -> Result<Option<String>> {
-        let mut x = x;
+        let mut x = self.conditioned(x, None)?;
         for level in &self.levels {
             x = match level.chain.first_non_finite(x)? {
                 Ok(x) => x,
@@ -273,7 +290,8 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
     /// It does not depend on depth but for what layers of a dear inverse [keep](Flow::spared_bytes_per_image).
     pub fn training_bytes_per_image(&self) -> usize {
         let level = |level: &Level<E, D>| level.input.dims() + level.chain.working_set(level.input);
-        let elements = self.image.dims() + self.levels.iter().map(level).sum::<usize>();
+        let of_context = self.context.as_ref().map_or(0, Context::working_set);
+        let elements = self.image.dims() + of_context + self.levels.iter().map(level).sum::<usize>();
         size_of::<E>() * elements + self.spared_bytes_per_image()
     }
 
@@ -307,6 +325,9 @@ impl<E: Element, D: Device<E>> Parameters<E, D> for Flow<E, D> {
         if let Some(classifier) = &self.classifier {
             classifier.visit(&crate::backend::join(path, "classifier"), visitor);
         }
+        if let Some(context) = &self.context {
+            context.visit(&crate::backend::join(path, "context"), visitor);
+        }
     }
 
     fn visit_mut<'a>(&'a mut self, path: &str, visitor: &mut dyn FnMut(&str, &'a mut Parameter<E, D>)) {
@@ -322,5 +343,15 @@ impl<E: Element, D: Device<E>> Parameters<E, D> for Flow<E, D> {
         if let Some(classifier) = &mut self.classifier {
             classifier.visit_mut(&crate::backend::join(path, "classifier"), visitor);
         }
+        if let Some(context) = &mut self.context {
+            context.visit_mut(&crate::backend::join(path, "context"), visitor);
+        }
     }
+}
+
+/// `ln mean_class p(x | class)` of each image, from `[class][image]`.
+fn mixture(by_class: &[Vec<f64>]) -> Vec<f64> {
+    let images = by_class.first().map_or(0, Vec::len);
+    let of = |i: usize| by_class.iter().map(|l| l[i]).collect::<Vec<_>>();
+    (0..images).map(|i| log_sum_exp(&of(i)) - (by_class.len() as f64).ln()).collect()
 }

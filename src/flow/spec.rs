@@ -9,7 +9,7 @@ use super::{
     bounds,
     located::{Located, options},
 };
-pub use super::{layer_spec::*, recipe::*};
+pub use super::{context_spec::*, layer_spec::*, recipe::*};
 use crate::error::{Error, Result};
 
 /// Lists of layers by name, for [`LayerSpec::Use`].
@@ -25,6 +25,12 @@ pub struct FlowSpec {
     /// The vectors of real numbers that it models.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "bounds::given")]
     pub vector: Option<Located<VectorSpec>>,
+    /// What the samples are given: p(x | c) in every coupling, split and prior. Default nothing.
+    #[serde(default)]
+    pub context: Located<ContextSpec>,
+    /// The network through which layers see the context. Default none: as it is.
+    #[serde(default)]
+    pub encoder: Located<EncoderSpec>,
     /// Named lists of layers. Default none.
     #[serde(default, deserialize_with = "bounds::no_name_twice")]
     pub define: Definitions,

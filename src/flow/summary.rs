@@ -32,6 +32,9 @@ pub struct Summary {
     pub image: [usize; 3],
     /// Grey levels.
     pub bins: u32,
+    /// What images are given, in words, where the flow is conditioned on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
     /// Every layer.
     pub layers: Vec<LayerSummary>,
     /// Names and shapes of the latents.
@@ -93,7 +96,18 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
                 inverse_multiply_adds: 0,
             });
         }
+        if let Some(context) = &self.context {
+            layers.push(LayerSummary {
+                path: "context".into(),
+                kind: context.kind().into(),
+                output: list(context.encoded()),
+                parameters: context.trained_count(),
+                multiply_adds: context.multiply_adds(),
+                inverse_multiply_adds: 0,
+            });
+        }
         Ok(Summary {
+            context: self.context().map(|context| context.to_string()),
             flow: file.name.clone(),
             image: list(self.image),
             bins: self.bins(),

@@ -3,9 +3,9 @@
 use super::Points;
 use crate::backend::{Device, Element};
 use crate::data::Images;
-use crate::flow::{Dequantize, Flow, Quantized, quantize};
+use crate::flow::{Batch, Conditions, Dequantize, Flow, Quantized, quantize};
 use crate::plot::Row;
-use crate::train::expect_images;
+use crate::train::{expect_context, expect_images};
 use crate::{Error, Result};
 use std::ops::Range;
 
@@ -22,14 +22,18 @@ pub fn encode<E: Element, D: Device<E>>(
 ) -> Result<Points<E>> {
     expect_images(flow, images)?;
     expect_labels(images.len(), labels)?;
+    expect_context(flow, images, "the images")?;
     let shard = device.shard_images(flow.activation());
     let shards = device.over_shards(images.len(), shard, |device, ranges| {
         let mut points = Points::new(flow.latent_shapes());
         for range in ranges {
-            let samples = images.samples(&range.clone().collect::<Vec<_>>())?;
-            let numbers = range.start as u64..range.end as u64;
-            let x = flow.image_of(device, (&samples).into(), numbers, Dequantize::Midpoint)?;
-            let latents = flow.encode(x, part(labels, range))?.latents;
+            let indices: Vec<usize> = range.clone().collect();
+            let (samples, context) = (images.samples(&indices)?, images.contexts_of(&indices));
+            let numbers: Vec<u64> = (range.start as u64..range.end as u64).collect();
+            let (labels, context) = (part(labels, range), context.as_deref());
+            let dequantize = Dequantize::Midpoint;
+            let batch = Batch { values: (&samples).into(), labels, context, numbers: &numbers, dequantize };
+            let latents = flow.encode(flow.images(device, &batch, &(0..indices.len()))?, labels)?.latents;
             let values = latents.iter().map(|(_, z)| z.to_host()).collect::<Result<Vec<_>>>()?;
             points.extend(Points::from_values(flow.latent_shapes(), &values)?)?;
         }
@@ -68,12 +72,27 @@ pub fn decode<E: Element, D: Device<E>>(
     points: &Points<E>,
     labels: Option<&[usize]>,
 ) -> Result<Decoded<E>> {
-    expect_labels(points.len(), labels)?;
+    decode_given(flow, device, points, labels.into())
+}
+
+/// [`decode`] where each point may have a context.
+///
+/// # Errors
+/// As [`decode`]; [`Error::Usage`] for contexts that do not fit.
+pub fn decode_given<E: Element, D: Device<E>>(
+    flow: &Flow<E, D>,
+    device: &D,
+    points: &Points<E>,
+    conditions: Conditions,
+) -> Result<Decoded<E>> {
+    expect_labels(points.len(), conditions.labels)?;
     let shard = device.shard_images(flow.activation());
     let shards = device.over_shards(points.len(), shard, |device, ranges| {
         let mut decoded = Vec::new();
         for range in ranges {
-            let x = flow.decode(points.upload(device, range.clone())?, part(labels, range))?;
+            let conditions = conditions.part(range, flow.context_numbers());
+            let given = flow.given(device, range.len(), conditions)?;
+            let x = flow.decode(points.upload(device, range.clone())?.giving(given), conditions.labels)?;
             decoded.push((x.to_host()?, quantize(&x, flow.bins())?));
         }
         Ok(decoded)

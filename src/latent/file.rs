@@ -2,6 +2,7 @@
 
 use super::points::{Points, describe};
 use crate::backend::{Device, Element, ImageShape};
+use crate::flow::spec::ContextSpec;
 use crate::flow::{FORMAT_VERSION, HostTensor, Model, TensorKind, read_tensors, write_tensors};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,9 @@ use std::path::Path;
 
 /// The tensor with classes, beside those of the latents.
 const LABELS: &str = "labels";
+
+/// The tensor with contexts, of a model that is conditioned on vectors or images.
+const CONTEXT: &str = "context";
 
 /// What the points of a file are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +61,8 @@ pub struct LatentFile<E> {
     /// The class that each was standardised under where the model is class-conditional; otherwise each image's own, if
     /// it has one.
     pub labels: Option<Vec<usize>>,
+    /// The context of each, `[n, …]`, where the model is conditioned on vectors or images.
+    pub context: Option<Vec<f32>>,
     /// The rest.
     pub about: About,
 }
@@ -84,7 +90,13 @@ impl<E: Element> LatentFile<E> {
             bins: model.flow.bins(),
             source,
         };
-        Ok(Self { points, labels, about })
+        Ok(Self { points, labels, context: None, about })
+    }
+
+    /// The same with the context of each point, if the model is conditioned on vectors or images.
+    #[must_use]
+    pub fn given(self, context: Option<Vec<f32>>) -> Self {
+        Self { context, ..self }
     }
 
     /// Writes the file.
@@ -101,6 +113,11 @@ impl<E: Element> LatentFile<E> {
         if let Some(labels) = &self.labels {
             let values = labels.iter().map(|&label| E::of(label as f64)).collect();
             tensors.insert(LABELS.into(), (vec![labels.len()], values));
+        }
+        if let Some(context) = &self.context {
+            let numbers = context.len() / self.points.len().max(1);
+            let values = context.iter().map(|&value| E::of(f64::from(value))).collect();
+            tensors.insert(CONTEXT.into(), (vec![self.points.len(), numbers], values));
         }
         write_tensors(path, &tensors, &self.about)
     }
@@ -121,7 +138,7 @@ impl<E: Element> LatentFile<E> {
                 about.model, about.flow, model.metadata.name
             )));
         }
-        let labels = tensors.remove(LABELS);
+        let (labels, context) = (tensors.remove(LABELS), tensors.remove(CONTEXT));
         let shapes = model.flow.latent_shapes();
         let mut values = Vec::new();
         let mut count = None;
@@ -157,7 +174,21 @@ impl<E: Element> LatentFile<E> {
                 return Err(bad(format!("`labels` holds class {label}; the model has {classes}, counted from 0")));
             }
         }
-        Ok(Self { points, labels, about })
+        let wanted = model.flow.context().filter(|context| !matches!(context, ContextSpec::Classes(_)));
+        let context = match (wanted, context) {
+            (None, _) => None,
+            (Some(spec), None) => {
+                return Err(bad(format!("it has no tensor `context`, and the model is conditioned on {spec}")));
+            }
+            (Some(spec), Some((shape, values))) => {
+                let expected = [points.len(), spec.shape().dims()];
+                if shape != expected || values.iter().any(|value| !value.is_finite()) {
+                    return Err(bad(format!("`context` has shape {shape:?}; expected {expected:?} finite numbers")));
+                }
+                Some(values.into_iter().map(|value| value.as_f64() as f32).collect())
+            }
+        };
+        Ok(Self { points, labels, context, about })
     }
 
     /// The labels, where the model decodes with them.

@@ -21,11 +21,11 @@ mod reconstruct;
 mod samples;
 
 pub use classes::classes_of;
-pub use code::{Decoded, decode, decode_vectors, encode};
+pub use code::{Decoded, decode, decode_given, decode_vectors, encode};
 pub use direction::{Attribute, Direction, strip};
 pub use file::{About, Content, LatentFile};
 pub use interpolate::{Interpolation, frames, grid, line};
 pub use pictures::Pictures;
 pub use points::Points;
 pub use reconstruct::Reconstruction;
-pub use samples::{Classes, Drawing, Request, decode_rows, sample_sheet};
+pub use samples::{Classes, Drawing, Request, contexts_for, decode_rows, sample_sheet};

@@ -1,10 +1,10 @@
 //! Pictures, what comes back from their latents, and how far the two are apart.
 
-use super::code::{decode, encode};
+use super::code::{decode_given, encode};
 use crate::Result;
 use crate::backend::{Device, Element};
-use crate::data::Images;
-use crate::flow::Flow;
+use crate::data::{Contexts, Images};
+use crate::flow::{Conditions, Flow};
 use crate::plot::{Captioned, Row, Sheet};
 
 /// Pictures that went to latents and back.
@@ -36,7 +36,8 @@ impl Reconstruction {
         labels: Option<&[usize]>,
         columns: usize,
     ) -> Result<Self> {
-        let decoded = decode(flow, device, &encode(flow, device, images, labels)?, labels)?;
+        let conditions = Conditions { labels, context: images.contexts().map(Contexts::values) };
+        let decoded = decode_given(flow, device, &encode(flow, device, images, labels)?, conditions)?;
         let (levels, bins) = (images.levels()?, f64::from(flow.bins()));
         let error = |(&level, value): (&u8, &E)| ((value.as_f64() + 0.5) * bins - f64::from(level) - 0.5).abs();
         let errors: Vec<f64> = levels.iter().zip(&decoded.values).map(error).collect();

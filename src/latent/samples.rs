@@ -1,13 +1,27 @@
 //! Samples in rows: over temperatures, over classes, or with all but one latent held, be it those of a real picture.
 
-use super::code::{decode, encode};
+use super::code::{decode_given, encode};
 use super::pictures::Pictures;
 use super::points::Points;
 use crate::backend::{Device, Element};
-use crate::flow::{Flow, Model, Temperatures, class_words};
+use crate::data::Contexts;
+use crate::flow::{Conditions, Flow, Model, Temperatures, class_words};
 use crate::plot::{Row, Sheet};
-use crate::train::sample_labels;
+use crate::train::{expect_contexts_of, sample_labels};
 use crate::{Error, Result};
+
+/// The context of each of so many samples, from the first again where there are fewer.
+///
+/// # Errors
+/// [`Error::Usage`] for contexts that are not what the flow is conditioned on.
+pub fn contexts_for<E: Element, D: Device<E>>(
+    flow: &Flow<E, D>,
+    contexts: &Contexts,
+    count: usize,
+) -> Result<Option<Vec<f32>>> {
+    expect_contexts_of(flow, contexts)?;
+    Ok(contexts.of(&(0..count).map(|i| i % contexts.len().max(1)).collect::<Vec<_>>()))
+}
 
 /// Which classes are drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +63,8 @@ pub struct Request {
     /// Latents that are drawn anew from column to column, a row for each, while all others stay: what each level holds.
     /// `all` for each of the flow's. None: every sample is drawn by itself.
     pub resampled: Vec<String>,
+    /// The context of each sample, from the first again where there are more; for a flow conditioned on vectors or images.
+    pub contexts: Option<Contexts>,
     /// Decides every random number.
     pub seed: u64,
 }
@@ -62,6 +78,8 @@ pub struct Drawing<E> {
     pub points: Points<E>,
     /// The class of each where the flow is class-conditional.
     pub labels: Option<Vec<usize>>,
+    /// The context of each, one after the other, where the flow is conditioned on vectors or images.
+    pub context: Option<Vec<f32>>,
 }
 
 impl Request {
@@ -86,7 +104,9 @@ impl Request {
             let message = "rows are of several temperatures, of several classes, or of latents to resample; not of two";
             return Err(Error::Usage(message.into()));
         }
-        let count = self.count.unwrap_or(if kinds.contains(&true) { 10 } else { 64 });
+        let many = self.contexts.as_ref().map_or(64, Contexts::len);
+        let count = self.count.unwrap_or(if kinds.contains(&true) { 10 } else { many });
+        let context = self.contexts_for(flow, count)?;
         let mut rows = Vec::new();
         for temperatures in &self.temperatures {
             for &class in &classes {
@@ -97,7 +117,7 @@ impl Request {
                     None if kinds[0] => format!("temperature {temperatures}"),
                     None => String::new(),
                 };
-                rows.push(Drawing { caption, points, labels });
+                rows.push(Drawing { caption, points, labels, context: context.clone() });
             }
         }
         match rows.pop() {
@@ -140,13 +160,19 @@ impl Request {
         for (i, caption) in pictures.captions.iter().enumerate() {
             let picture = points.select(i)?;
             let labels = labels.and_then(|labels| labels.get(i)).map(|&label| vec![label; count]);
-            let drawn = Drawing { caption: String::new(), points: drawn.clone(), labels };
+            let context = pictures.images.contexts_of(&[i]).map(|context| context.repeat(count));
+            let drawn = Drawing { caption: String::new(), points: drawn.clone(), labels, context };
             for which in self.latents(flow)? {
                 let row = drawn.resampling(which, &picture, 1)?;
                 rows.push(Drawing { caption: format!("{caption}: {}", row.caption), ..row });
             }
         }
         Ok(rows)
+    }
+
+    /// The context of each of so many samples.
+    fn contexts_for<E: Element, D: Device<E>>(&self, flow: &Flow<E, D>, count: usize) -> Result<Option<Vec<f32>>> {
+        Ok(self.contexts.as_ref().map(|contexts| contexts_for(flow, contexts, count)).transpose()?.flatten())
     }
 
     /// The places of the latents to resample.
@@ -182,16 +208,21 @@ impl<E: Element> Drawing<E> {
         let name = self.points.latents().get(which).map_or("", |(name, _)| name);
         let class = self.labels.as_ref().and_then(|labels| labels.first().copied());
         let labels = class.map(|class| vec![class; points.len()]);
-        Ok(Self { caption: format!("{name} anew"), points, labels })
+        let one = self.context.as_ref().and_then(|context| context.get(..context.len() / self.points.len().max(1)));
+        let context = one.map(|one| one.repeat(points.len()));
+        Ok(Self { caption: format!("{name} anew"), points, labels, context })
     }
 }
 
 /// Rows decoded, in their order.
 ///
 /// # Errors
-/// As [`decode`].
+/// As [`decode_given`].
 pub fn decode_rows<E: Element, D: Device<E>>(flow: &Flow<E, D>, device: &D, rows: &[Drawing<E>]) -> Result<Vec<Row>> {
-    let decoded = |row: &Drawing<E>| decode(flow, device, &row.points, row.labels.as_deref());
+    let decoded = |row: &Drawing<E>| {
+        let conditions = Conditions { labels: row.labels.as_deref(), context: row.context.as_deref() };
+        decode_given(flow, device, &row.points, conditions)
+    };
     rows.iter().map(|row| Ok(decoded(row)?.into_row(row.caption.clone()))).collect()
 }
 

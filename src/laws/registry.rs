@@ -1,15 +1,16 @@
 //! Every bijector and every prior, for the laws to walk.
 
+use super::Given;
 use crate::backend::{Device, Element, ImageShape, Initializer};
 use crate::bijectors::{
-    ActNorm, Autoregressive, Chain, Coupling, Direction, ElementMap, InvertibleConv, Mask, MixtureLogistic, Parity,
-    Permutation, ScaleMap, Spline, Squeeze, Transform, Weight,
+    ActNorm, Autoregressive, Chain, Coupling, Direction, ElementMap, InvertibleConv, Mask, Masked, MixtureLogistic,
+    Parity, Permutation, ScaleMap, Spline, Squeeze, Transform, Weight,
 };
 use crate::nets::{
     Activation, ConvNet, ConvNetOptions, Dense, DenseOptions, Gated, GatedOptions, Made, MadeOptions, Net, Order,
     Residual, ResidualOptions,
 };
-use crate::priors::{LabelledTop, TopOptions, TopPrior, split, split_without_gain};
+use crate::priors::{LabelledTop, SplitOptions, TopOptions, TopPrior, split, split_with, split_without_gain};
 use crate::{Bijector, Result};
 
 /// Builds a bijector for a batch of images of one shape.
@@ -79,7 +80,39 @@ pub fn registry<E: Element, D: Device<E>>() -> Vec<Registered<E, D>> {
         entry("top prior, learned", 1, 1, |init, shape, batch| top(init, shape, batch, true, None)),
         entry("top prior, of a class", 1, 1, |init, shape, batch| top(init, shape, batch, false, Some(3))),
         entry("top prior, learned, of a class", 1, 1, |init, shape, batch| top(init, shape, batch, true, Some(3))),
+        entry("AdditiveCoupling, given a vector", 1, 2, |init, shape, batch| given(init, batch, VECTOR, |init| masked(init, shape, Mask::Halves.given(VECTOR), 1, |c, mask, net| Coupling::additive_masked(c, mask, net)))),
+        entry("AffineCoupling, given an image of its size", 1, 2, |init, shape, batch| given(init, batch, shape, |init| masked(init, shape, Mask::Halves.given(shape), 2, |c, mask, net| Coupling::affine_masked(c, mask, Exp, net)))),
+        entry("AffineCoupling, checkerboard, given a larger image", 2, 1, |init, shape, batch| given(init, batch, larger(shape), |init| masked(init, shape, Mask::Checkerboard(Parity::Odd).given(larger(shape)), 2, |c, mask, net| Coupling::affine_masked(c, mask, Sigmoid, net)))),
+        entry("SplineCoupling, given a smaller image", 2, 2, |init, shape, batch| given(init, batch, smaller(shape), |init| transforming(init, shape, Mask::Halves.given(smaller(shape)), spline(3)))),
+        entry("MixtureCoupling, given a vector", 1, 2, |init, shape, batch| given(init, batch, VECTOR, |init| transforming(init, shape, Mask::Halves.given(VECTOR), mixture(2)))),
+        entry("split prior, given a smaller image", 2, 2, |init, shape, batch| given(init, batch, smaller(shape), |init| Ok(Box::new(split_with(init, shape.channels, SplitOptions { context: Some(smaller(shape)), ..Default::default() })?)))),
+        entry("top prior, given a vector", 1, 1, |init, shape, batch| given(init, batch, VECTOR, |init| top_given(init, shape, VECTOR, false))),
+        entry("top prior, learned, given a larger image", 1, 1, |init, shape, batch| given(init, batch, larger(shape), |init| top_given(init, shape, larger(shape), true))),
+        entry("a step of Glow, given a vector", 2, 1, |init, shape, batch| given(init, batch, VECTOR, |init| glow_given(init, shape, VECTOR))),
     ]
+}
+
+/// A context of two features.
+const VECTOR: ImageShape = ImageShape::new(1, 1, 2);
+
+/// A context of one channel, half as high and as wide.
+const fn smaller(shape: ImageShape) -> ImageShape {
+    ImageShape::new(shape.height / 2, shape.width / 2, 1)
+}
+
+/// A context of one channel, twice as high and three times as wide.
+const fn larger(shape: ImageShape) -> ImageShape {
+    ImageShape::new(2 * shape.height, 3 * shape.width, 1)
+}
+
+/// A layer for contexts of a shape, with one for each image.
+fn given<E: Element, D: Device<E>>(
+    init: &Initializer<D>,
+    batch: usize,
+    context: ImageShape,
+    layer: impl FnOnce(&Initializer<D>) -> Result<Box<dyn Bijector<E, D>>>,
+) -> Result<Box<dyn Bijector<E, D>>> {
+    Ok(Box::new(Given::new(init, (context, batch), layer(init)?)?))
 }
 
 /// A network small enough for numerical derivatives of all that is in it.
@@ -124,10 +157,11 @@ fn mixture(components: usize) -> Transform {
 fn masked<E: Element, D: Device<E>>(
     init: &Initializer<D>,
     shape: ImageShape,
-    mask: Mask,
+    mask: impl Into<Masked>,
     numbers: usize,
-    coupling: impl FnOnce(usize, Mask, Box<dyn Net<E, D>>) -> Result<Coupling<E, D>>,
+    coupling: impl FnOnce(usize, Masked, Box<dyn Net<E, D>>) -> Result<Coupling<E, D>>,
 ) -> Result<Box<dyn Bijector<E, D>>> {
+    let mask = mask.into();
     // With biases, and gains that random parameters do not blow up: numbers of a few units, as trained networks give.
     let (channels, width) = (mask.network("a coupling", shape.channels, numbers)?, 3 + shape.channels % 3);
     let options = ConvNetOptions { width, edge_channel: true, inner_actnorm: false, log_scale_factor: 1.0, gain: true };
@@ -137,7 +171,7 @@ fn masked<E: Element, D: Device<E>>(
 fn transforming<E: Element, D: Device<E>>(
     init: &Initializer<D>,
     shape: ImageShape,
-    mask: Mask,
+    mask: impl Into<Masked>,
     transform: Transform,
 ) -> Result<Box<dyn Bijector<E, D>>> {
     masked(init, shape, mask, transform.numbers(), |channels, mask, net| {
@@ -228,6 +262,32 @@ fn top<E: Element, D: Device<E>>(
     let prior = TopPrior::new(init, shape, TopOptions { learned, classes, ..Default::default() })?;
     let labels = classes.map(|classes| (0..batch).map(|image| (2 * image + 1) % classes).collect());
     Ok(Box::new(LabelledTop { prior, labels }))
+}
+
+fn top_given<E: Element, D: Device<E>>(
+    init: &Initializer<D>,
+    shape: ImageShape,
+    context: ImageShape,
+    learned: bool,
+) -> Result<Box<dyn Bijector<E, D>>> {
+    let prior = TopPrior::new(init, shape, TopOptions { learned, context: Some(context), ..Default::default() })?;
+    Ok(Box::new(LabelledTop { prior, labels: None }))
+}
+
+fn glow_given<E: Element, D: Device<E>>(
+    init: &Initializer<D>,
+    shape: ImageShape,
+    context: ImageShape,
+) -> Result<Box<dyn Bijector<E, D>>> {
+    let squeezed = ImageShape::new(shape.height / 2, shape.width / 2, 4 * shape.channels);
+    let mut chain = Chain::default();
+    chain.push("squeeze", Squeeze);
+    chain.push("actnorm", ActNorm::new(init, squeezed.channels, 3.0)?);
+    chain.push("conv", InvertibleConv::new(init, squeezed.channels, Weight::Plain)?);
+    let mask = Mask::Halves.given(context);
+    let coupling = |c, mask, net| Coupling::affine_masked(c, mask, ScaleMap::Sigmoid, net);
+    chain.push_boxed("coupling", masked(init, squeezed, mask, 2, coupling)?);
+    Ok(Box::new(chain))
 }
 
 fn top_without_gain<E: Element, D: Device<E>>(

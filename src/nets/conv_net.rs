@@ -93,6 +93,17 @@ impl<E: Element, D: Device<E>> ConvNet<E, D> {
         })
     }
 
+    /// An encoder: all of it starts at random, for its output to tell contexts apart, and it has no gain.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) when the device fails.
+    pub fn encoder(initializer: &Initializer<D>, (input, output): (usize, usize), width: usize) -> Result<Self> {
+        let options = ConvNetOptions { width, gain: false, ..Default::default() };
+        let std = (1.0 / (9 * width) as f64).sqrt();
+        let conv3 = ZeroConv::normal(&initializer.at("conv3"), (width, output), options.edge_channel, std)?;
+        Ok(Self { conv3, ..Self::new(initializer, (input, output), options)? })
+    }
+
     /// Columns of the unfolded input.
     fn unfolded(&self) -> usize {
         9 * (self.input + usize::from(self.options.edge_channel))

@@ -52,6 +52,17 @@ impl<E: Element, D: Device<E>> Linear<E, D> {
         })
     }
 
+    /// One whose weights start as normals of this standard deviation, without a gain.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) when the device fails.
+    pub fn normal(initializer: &Initializer<D>, (input, output): (usize, usize), std: f64) -> Result<Self> {
+        let weight = initializer.normal("weight", &[input, output], std)?;
+        // The factor has nothing to multiply.
+        let linear = Self { weight, ..Self::new(initializer, (input, output), 1.0)? };
+        linear.without_gain(initializer.device())
+    }
+
     /// The same without a gain, as the paper has it: no `logs`, and 1 in place of their exponential.
     ///
     /// # Errors

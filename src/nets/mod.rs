@@ -6,6 +6,7 @@
 mod conv;
 mod conv_net;
 mod dense;
+mod encoder;
 mod gain;
 mod gated;
 mod layer;
@@ -17,6 +18,7 @@ mod zero_conv;
 
 pub use conv_net::{ConvNet, ConvNetOptions};
 pub use dense::{Activation, Dense, DenseOptions};
+pub use encoder::DenseEncoder;
 pub use gated::{Gated, GatedOptions};
 pub use linear::Linear;
 pub use made::{Made, MadeOptions, Order};

@@ -59,6 +59,17 @@ impl<E: Element, D: Device<E>> ZeroConv<E, D> {
         })
     }
 
+    /// One whose weights start as normals of this standard deviation, without a gain.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) when the device fails.
+    pub fn normal(initializer: &Initializer<D>, (input, output): (usize, usize), edge: bool, std: f64) -> Result<Self> {
+        let weight = initializer.normal("weight", &[input + usize::from(edge), 3, 3, output], std)?;
+        // The factor has nothing to multiply.
+        let conv = Self { weight, ..Self::new(initializer, (input, output), edge, 1.0)? };
+        conv.without_gain(initializer.device())
+    }
+
     /// The same without a gain, as the paper has it: no `logs`, and 1 in place of their exponential.
     ///
     /// # Errors

@@ -10,5 +10,6 @@ mod top;
 
 pub use classifier::Classifier;
 pub(crate) use classifier::log_sum_exp;
-pub use split::{split, split_without_gain};
+pub use split::{SplitOptions, split, split_with, split_without_gain};
+pub(crate) use top::one_hot;
 pub use top::{LabelledTop, TopOptions, TopPrior};

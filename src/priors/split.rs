@@ -7,7 +7,7 @@
 //! ladj = −Σ ln σ
 //! ```
 //!
-//! It is a coupling whose scale is 1/σ; the flow then slices y's second half off as a latent.
+//! Where it is conditioned on a context c, the convolution sees (z1, c). It is a coupling whose scale is 1/σ; the flow then slices y's second half off as a latent.
 //!
 //! ```
 //! use flowstone::{Bijector, backend::{Cpu, Initializer}, Image, ImageShape, priors::split};
@@ -23,8 +23,8 @@
 
 use crate::Result;
 use crate::backend::kernels::CouplingMap;
-use crate::backend::{Device, Element, Initializer};
-use crate::bijectors::{Coupling, Mask, Move, even_half};
+use crate::backend::{Device, Element, ImageShape, Initializer};
+use crate::bijectors::{Coupling, Mask, Masked, Move};
 use crate::nets::ZeroConv;
 
 /// The split prior of `channels` channels.
@@ -37,8 +37,7 @@ pub fn split<E: Element, D: Device<E>>(
     edge_channel: bool,
     log_scale_factor: f64,
 ) -> Result<Coupling<E, D>> {
-    let half = even_half("Split", channels)?;
-    of_conv(channels, ZeroConv::new(initializer, (half, channels), edge_channel, log_scale_factor)?)
+    split_with(initializer, channels, SplitOptions { edge_channel, log_scale_factor, ..Default::default() })
 }
 
 /// The same with a convolution that has no gain, as in the paper.
@@ -50,12 +49,42 @@ pub fn split_without_gain<E: Element, D: Device<E>>(
     channels: usize,
     edge_channel: bool,
 ) -> Result<Coupling<E, D>> {
-    let half = even_half("Split", channels)?;
     // The factor has nothing to multiply.
-    let conv = ZeroConv::new(initializer, (half, channels), edge_channel, 1.0)?;
-    of_conv(channels, conv.without_gain(initializer.device())?)
+    let options = SplitOptions { edge_channel, log_scale_factor: 1.0, gain: false, context: None };
+    split_with(initializer, channels, options)
 }
 
-fn of_conv<E: Element, D: Device<E>>(channels: usize, conv: ZeroConv<E, D>) -> Result<Coupling<E, D>> {
-    Coupling::new("Split", channels, Mask::Halves, Move::Affine(CouplingMap::Standardize), Box::new(conv))
+/// What can be chosen about a split prior.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SplitOptions {
+    /// Whether the convolution has the edge-indicator channel.
+    pub edge_channel: bool,
+    /// The factor of its `logs`.
+    pub log_scale_factor: f64,
+    /// Whether it has a learned gain; the paper has none.
+    pub gain: bool,
+    /// The shape of the context it is conditioned on, if it is.
+    pub context: Option<ImageShape>,
+}
+
+impl Default for SplitOptions {
+    fn default() -> Self {
+        Self { edge_channel: true, log_scale_factor: 3.0, gain: true, context: None }
+    }
+}
+
+/// The split prior of `channels` channels, with all that can be chosen.
+///
+/// # Errors
+/// As [`split`].
+pub fn split_with<E: Element, D: Device<E>>(
+    initializer: &Initializer<D>,
+    channels: usize,
+    options: SplitOptions,
+) -> Result<Coupling<E, D>> {
+    let SplitOptions { edge_channel, log_scale_factor, gain, context } = options;
+    let mask: Masked = context.map_or(Mask::Halves.into(), |context| Mask::Halves.given(context));
+    let conv = ZeroConv::new(initializer, mask.network("Split", channels, 2)?, edge_channel, log_scale_factor)?;
+    let conv = if gain { conv } else { conv.without_gain(initializer.device())? };
+    Coupling::new("Split", channels, mask, Move::Affine(CouplingMap::Standardize), Box::new(conv))
 }

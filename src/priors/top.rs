@@ -1,13 +1,14 @@
-//! The top prior: plain, learned, or class-conditional.
+//! The top prior: plain, learned, or conditional on a class or a context.
 //!
 //! ```text
-//! μ, ln σ = [zero conv 3×3 (zeros)] + [(onehot(class)·W + b) · exp(factor · logs)]   first half, second half
+//! μ, ln σ = [zero conv 3×3 (zeros)] + [(onehot(class)·W + b) · exp(factor · logs)] + [zero conv 3×3 (context)]
 //! y = (z − μ)/σ
 //! ladj = −Σ ln σ
 //! ```
 //!
-//! The convolution is there when the prior is learned, the second term when it is class-conditional; with neither it is
-//! the standard normal. The convolution's input has 2c channels and is zero everywhere, so only its bias and its edge
+//! μ is the first half of the channels, ln σ the second. The first convolution is there when the prior is learned, the
+//! second term when it is class-conditional, the third when images carry a context; with none of them it is the standard
+//! normal. The first convolution's input has 2c channels and is zero everywhere, so only its bias and its edge
 //! channel act: the prior depends on position at the borders. Its other weights are kept, as in the reference code, and
 //! counted. Mean and log standard deviation are the first and the last c channels, not interleaved as in couplings.
 //!
@@ -29,6 +30,7 @@ use crate::backend::{
     Device, Element, Image, ImageShape, Initializer, Parameter, ParameterGradients, Parameters, PerSample,
 };
 use crate::bijector::{Bijector, Cotangent, Health, Kept, larger, ones, range, triangular_inverse_pull_back};
+use crate::bijectors::ContextView;
 use crate::nets::{Linear, Net, ZeroConv};
 use crate::{Error, Result};
 
@@ -39,7 +41,9 @@ pub struct TopOptions {
     pub learned: bool,
     /// How many classes it is conditioned on, if it is.
     pub classes: Option<usize>,
-    /// Whether the convolution has the edge-indicator channel.
+    /// The shape of the context it is conditioned on, if it is.
+    pub context: Option<ImageShape>,
+    /// Whether the convolutions have the edge-indicator channel.
     pub edge_channel: bool,
     /// The factor of every `logs` in it.
     pub log_scale_factor: f64,
@@ -49,7 +53,7 @@ pub struct TopOptions {
 
 impl Default for TopOptions {
     fn default() -> Self {
-        Self { learned: true, classes: None, edge_channel: true, log_scale_factor: 3.0, gain: true }
+        Self { learned: true, classes: None, context: None, edge_channel: true, log_scale_factor: 3.0, gain: true }
     }
 }
 
@@ -59,6 +63,7 @@ pub struct TopPrior<E: Element, D: Device<E>> {
     shape: ImageShape,
     conv: Option<ZeroConv<E, D>>,
     classes: Option<(usize, Linear<E, D>)>,
+    context: Option<(ContextView, ZeroConv<E, D>)>,
 }
 
 /// The network's output, and what its parts kept.
@@ -67,10 +72,14 @@ struct Moments<E: Element, D: Device<E>> {
     h: Image<E, D>,
     conv: Option<Kept<E, D>>,
     class: Option<Kept<E, D>>,
+    context: Option<Kept<E, D>>,
 }
 
 impl<E: Element, D: Device<E>> TopPrior<E, D> {
     /// The prior of latents of this shape.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if it is conditioned on a context that does not fit them.
     pub fn new(initializer: &Initializer<D>, shape: ImageShape, options: TopOptions) -> Result<Self> {
         let (doubled, factor) = (2 * shape.channels, options.log_scale_factor);
         let conv = options
@@ -84,7 +93,14 @@ impl<E: Element, D: Device<E>> TopPrior<E, D> {
             let linear = linear.and_then(|l| if options.gain { Ok(l) } else { l.without_gain(initializer.device()) });
             linear.map(|linear| (classes, linear))
         });
-        Ok(Self { shape, conv: conv.transpose()?, classes: classes.transpose()? })
+        let context = options.context.map(|context| -> Result<_> {
+            let view = ContextView::of(context);
+            view.expect_fit("prior", shape)?;
+            let channels = (context.channels, doubled);
+            let conv = ZeroConv::new(&initializer.at("context"), channels, options.edge_channel, factor)?;
+            Ok((view, if options.gain { conv } else { conv.without_gain(initializer.device())? }))
+        });
+        Ok(Self { shape, conv: conv.transpose()?, classes: classes.transpose()?, context: context.transpose()? })
     }
 
     /// How many classes it is conditioned on, if it is.
@@ -93,7 +109,7 @@ impl<E: Element, D: Device<E>> TopPrior<E, D> {
     }
 
     fn is_standard_normal(&self) -> bool {
-        self.conv.is_none() && self.classes.is_none()
+        self.conv.is_none() && self.classes.is_none() && self.context.is_none()
     }
 
     fn form(&self, x: &Image<E, D>) -> Result<CouplingForm> {
@@ -102,11 +118,12 @@ impl<E: Element, D: Device<E>> TopPrior<E, D> {
         Ok(CouplingForm { shape: self.shape, start: 0, map, layout })
     }
 
-    /// Mean and log standard deviation, for each image's class.
+    /// Mean and log standard deviation, for each image's class and context.
     ///
     /// # Errors
     /// [`Error::Usage`] if the prior is class-conditional and labels are missing, too many or out of range.
-    fn moments(&self, device: &D, batch: usize, labels: Option<&[usize]>) -> Result<Moments<E, D>> {
+    fn moments(&self, x: &Image<E, D>, labels: Option<&[usize]>) -> Result<Moments<E, D>> {
+        let (device, batch) = (x.device(), x.batch());
         let doubled = self.shape.with_channels(2 * self.shape.channels);
         let zeros = Image::zeros(device, 1, doubled)?;
         let (base, conv) = match &self.conv {
@@ -116,11 +133,24 @@ impl<E: Element, D: Device<E>> TopPrior<E, D> {
             }
             None => (zeros, None),
         };
-        let Some((classes, linear)) = &self.classes else { return Ok(Moments { h: base, conv, class: None }) };
-        let one_hot = one_hot(device, *classes, batch, labels)?;
-        let (row, class) = linear.forward_keeping(&one_hot)?;
-        let h = device.add_per_image(base.data(), row.data(), doubled.channels)?;
-        Ok(Moments { h: Image::from_buffer(device, batch, doubled, h), conv, class: Some(class) })
+        let mut moments = Moments { h: base, conv, class: None, context: None };
+        let row = match &self.classes {
+            Some((classes, linear)) => {
+                let (row, class) = linear.forward_keeping(&one_hot(device, *classes, batch, labels)?)?;
+                moments.class = Some(class);
+                row
+            }
+            None if self.context.is_none() => return Ok(moments),
+            None => Image::zeros(device, batch, ImageShape::new(1, 1, doubled.channels))?,
+        };
+        let h = device.add_per_image(moments.h.data(), row.data(), doubled.channels)?;
+        moments.h = Image::from_buffer(device, batch, doubled, h);
+        if let Some((view, conv)) = &self.context {
+            let (h, kept) = conv.forward_keeping(&view.seen("prior", x)?)?;
+            moments.h.add_assign(&h)?;
+            moments.context = Some(kept);
+        }
+        Ok(moments)
     }
 
     /// To the standard normal, given each image's class where the prior is class-conditional. Ladj in nats per sample.
@@ -131,7 +161,7 @@ impl<E: Element, D: Device<E>> TopPrior<E, D> {
         let form = self.form(&x)?;
         let mut ladj = PerSample::zeros(x.device(), x.batch());
         if !self.is_standard_normal() {
-            let moments = self.moments(x.device(), x.batch(), labels)?;
+            let moments = self.moments(&x, labels)?;
             x.device().clone().couple(form, x.data_mut(), moments.h.data(), ladj.data_mut()?)?;
         }
         Ok((x, ladj))
@@ -144,7 +174,7 @@ impl<E: Element, D: Device<E>> TopPrior<E, D> {
     pub fn unstandardize(&self, mut y: Image<E, D>, labels: Option<&[usize]>) -> Result<Image<E, D>> {
         let form = self.form(&y)?;
         if !self.is_standard_normal() {
-            let moments = self.moments(y.device(), y.batch(), labels)?;
+            let moments = self.moments(&y, labels)?;
             y.device().clone().uncouple(form, y.data_mut(), moments.h.data())?;
         }
         Ok(y)
@@ -165,7 +195,7 @@ impl<E: Element, D: Device<E>> TopPrior<E, D> {
         if self.is_standard_normal() {
             return Ok((y, cotangent.image));
         }
-        let Moments { h, conv, class } = self.moments(&device, y.batch(), labels)?;
+        let Moments { h, conv, class, context } = self.moments(&y, labels)?;
         let g_ladj = cotangent.shared_ladj();
         let mut g = cotangent.image;
         let mut d_h = Image::zeros(&device, h.batch(), h.shape())?;
@@ -175,6 +205,11 @@ impl<E: Element, D: Device<E>> TopPrior<E, D> {
             let row = device.sum_over_pixels(d_h.data(), h.shape().pixels(), h.shape().channels)?;
             let row = Image::from_buffer(&device, h.batch(), ImageShape::new(1, 1, h.shape().channels), row);
             linear.pull_back(kept, row, grads)?;
+        }
+        if let (Some((view, conv)), Some(kept)) = (&self.context, context) {
+            view.pull_back(conv.pull_back(kept, d_h.copied()?, grads)?, grads)?;
+        }
+        if h.batch() != 1 {
             let base = device.sum_over_batch(d_h.data(), h.shape().dims())?;
             d_h = Image::from_buffer(&device, 1, h.shape(), base);
         }
@@ -194,14 +229,19 @@ impl<E: Element, D: Device<E>> TopPrior<E, D> {
         if self.is_standard_normal() {
             return Ok(Health { jacobian_condition: Some(1.0), ..Default::default() });
         }
-        let h = self.moments(x.device(), x.batch(), labels)?.h.to_host()?;
+        let h = self.moments(x, labels)?.h.to_host()?;
         let gains = |net: Option<&dyn Net<E, D>>| net.map_or(Ok(None), |net| net.gains(x.device()));
         let of_conv = Health { gains: gains(self.conv.as_ref().map(|conv| conv as _))?, ..Default::default() };
         let of_class = Health { gains: gains(self.classes.as_ref().map(|(_, net)| net as _))?, ..Default::default() };
+        let of_context = Health { gains: gains(self.context.as_ref().map(|(_, net)| net as _))?, ..Default::default() };
         // The Jacobian is diagonal.
         let ratio = |h| range(form.log_scales(h)).map(|(low, high)| (high - low).exp());
         let jacobian_condition = h.chunks_exact(2 * self.shape.dims()).filter_map(ratio).reduce(larger);
-        Ok(Health { log_scale: form.largest_log_scale(&h), jacobian_condition, ..of_conv.and(of_class) })
+        Ok(Health {
+            log_scale: form.largest_log_scale(&h),
+            jacobian_condition,
+            ..of_conv.and(of_class).and(of_context)
+        })
     }
 
     /// Called after parameters change and before anything else is.
@@ -215,12 +255,15 @@ impl<E: Element, D: Device<E>> TopPrior<E, D> {
         if let Some((_, linear)) = &mut self.classes {
             linear.prepare(device)?;
         }
+        if let Some((_, conv)) = &mut self.context {
+            conv.prepare(device)?;
+        }
         Ok(())
     }
 }
 
 /// `[batch, 1, 1, classes]`
-fn one_hot<E: Element, D: Device<E>>(
+pub(crate) fn one_hot<E: Element, D: Device<E>>(
     device: &D,
     classes: usize,
     batch: usize,
@@ -249,6 +292,9 @@ impl<E: Element, D: Device<E>> Parameters<E, D> for TopPrior<E, D> {
         if let Some((_, linear)) = &self.classes {
             linear.visit(&crate::backend::join(path, "class"), visitor);
         }
+        if let Some((_, conv)) = &self.context {
+            conv.visit(&crate::backend::join(path, "context"), visitor);
+        }
     }
 
     fn visit_mut<'a>(&'a mut self, path: &str, visitor: &mut dyn FnMut(&str, &'a mut Parameter<E, D>)) {
@@ -257,6 +303,9 @@ impl<E: Element, D: Device<E>> Parameters<E, D> for TopPrior<E, D> {
         }
         if let Some((_, linear)) = &mut self.classes {
             linear.visit_mut(&crate::backend::join(path, "class"), visitor);
+        }
+        if let Some((_, conv)) = &mut self.context {
+            conv.visit_mut(&crate::backend::join(path, "context"), visitor);
         }
     }
 }

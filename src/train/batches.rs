@@ -3,6 +3,7 @@
 use crate::Result;
 use crate::data::{Ahead, Augment, DataSet, Images, Place, Samples, permutation};
 use crate::flow::spec::{Augmentation, Fit, Recipe, Shifts};
+use crate::flow::{Batch, Dequantize};
 use crate::noise::{NoiseKey, Purpose};
 
 /// The images that a step learns from.
@@ -12,8 +13,18 @@ pub(super) struct Minibatch {
     pub samples: Samples,
     /// Their classes, if they have any.
     pub labels: Option<Vec<usize>>,
+    /// Their contexts, if they have any.
+    pub context: Option<Vec<f32>>,
     /// Their numbers among the training images, which their noise is drawn by.
     pub numbers: Vec<u64>,
+}
+
+impl Minibatch {
+    /// The batch for a flow, whose grey levels are put so in their bins.
+    pub fn batch(&self, dequantize: Dequantize) -> Batch<'_> {
+        let (labels, context) = (self.labels.as_deref(), self.context.as_deref());
+        Batch { values: (&self.samples).into(), labels, context, numbers: &self.numbers, dequantize }
+    }
 }
 
 /// Which images each step of a run has, and what is done with them: a function of the recipe's seed and the step alone.
@@ -94,7 +105,8 @@ impl Batches {
         if let (Some(augment), Samples::Levels(levels)) = (self.augment, &mut samples) {
             augment.apply(key(Purpose::Augment), levels, self.images.shape(), self.bins, &numbers);
         }
-        Ok(Minibatch { samples, labels: self.images.labels_of(indices), numbers })
+        let (labels, context) = (self.images.labels_of(indices), self.images.contexts_of(indices));
+        Ok(Minibatch { samples, labels, context, numbers })
     }
 }
 

@@ -1,7 +1,8 @@
 //! Scoring images: log-probabilities, and bits per dimension with their error.
 
 use crate::backend::{Device, Element};
-use crate::data::{Ahead, Images, Samples};
+use crate::data::{Ahead, Contexts, Images, Samples};
+use crate::flow::spec::ContextSpec;
 use crate::flow::{Batch, Dequantize, Flow, Loss, Values};
 use crate::noise::{NoiseKey, Purpose};
 use crate::{Error, Result};
@@ -111,6 +112,7 @@ impl Labels {
                 let last = classes - 1;
                 return Err(Error::Usage(format!("class {class} was asked for; this flow has classes 0 to {last}")));
             }
+            (None, _) if flow.context().is_some() => "p(x | context)".into(),
             (None, _) => "p(x)".into(),
             (Some(_), Self::Class(class)) => format!("p(x | class {class})"),
             (Some(_), Self::Own) if images.label(0).is_some() => "p(x | class)".into(),
@@ -180,11 +182,14 @@ pub fn score<E: Element, D: Device<E>>(
         expect_labels(flow, images, "image")?;
     }
     labels.likelihood(flow, images)?;
+    expect_context(flow, images, "the images")?;
     let mut scores = Vec::with_capacity(images.len());
     for_each_chunk(images, |indices, samples| {
         let numbers: Vec<u64> = indices.iter().map(|&i| images.place(i) as u64).collect();
         let labels = labels.of(images, &indices);
-        let batch = Batch { values: (&samples).into(), labels: labels.as_deref(), numbers: &numbers, dequantize };
+        let context = images.contexts_of(&indices);
+        let (labels, context) = (labels.as_deref(), context.as_deref());
+        let batch = Batch { values: (&samples).into(), labels, context, numbers: &numbers, dequantize };
         scores.extend(device.exactly(|| flow.log_prob_of(device, &batch))?);
         Ok(())
     })?;
@@ -259,6 +264,49 @@ pub(crate) fn expect_labels<E: Element, D: Device<E>>(flow: &Flow<E, D>, images:
         labels[i],
         classes - 1
     )))
+}
+
+/// Refuses images without the context that the flow is conditioned on, or with one of another shape; `what` says which
+/// images they are, such as `the test images`. A class is a label, see [`expect_labels`].
+///
+/// # Errors
+/// [`Error::Usage`] with both shapes, and where contexts come from.
+pub(crate) fn expect_context<E: Element, D: Device<E>>(flow: &Flow<E, D>, images: &Images, what: &str) -> Result<()> {
+    let Some(context) = flow.context().filter(|context| !matches!(context, ContextSpec::Classes(_))) else {
+        return Ok(());
+    };
+    match images.contexts() {
+        Some(contexts) => expect_contexts_of(flow, contexts),
+        None if images.is_empty() => Ok(()),
+        None => Err(Error::Usage(format!(
+            "the flow is conditioned on {context}, and {what} have none; give one for each: an .npz file with a second array \
+             `context` of floats {}",
+            context.array()
+        ))),
+    }
+}
+
+/// Refuses contexts that are not what the flow is conditioned on.
+///
+/// # Errors
+/// [`Error::Usage`] with both shapes.
+pub(crate) fn expect_contexts_of<E: Element, D: Device<E>>(flow: &Flow<E, D>, contexts: &Contexts) -> Result<()> {
+    let found = match *contexts.shape() {
+        [features] => format!("vectors of {features} features"),
+        ref sides => format!("images of {sides:?}"),
+    };
+    match flow.context() {
+        None => Err(Error::Usage(format!("there are contexts, {found}, and the flow is not conditioned on one"))),
+        Some(ContextSpec::Classes(_)) => Err(Error::Usage(format!(
+            "there are contexts, {found}, and the flow is conditioned on a class: labels of the data, or --class"
+        ))),
+        Some(context) if contexts.shape() == context.sides() => Ok(()),
+        Some(ContextSpec::Vector { features }) if contexts.shape() == [features] => Ok(()),
+        Some(context) => Err(Error::Usage(format!(
+            "the flow is conditioned on {context}, an array {}, and the contexts are {found}",
+            context.array()
+        ))),
+    }
 }
 
 /// Bits per dimension of images. The same seed of the noise gives the same number. Labels, where the images have them, make a class-conditional flow's score `p(x | class)`.

@@ -1,12 +1,12 @@
 //! The health of a model: its layers' figures, and how well images come back, in both precisions.
 
 use super::DataName;
-use super::evaluate::{expect_images, expect_labels};
+use super::evaluate::{expect_context, expect_images, expect_labels};
 use crate::backend::kernels::MemoryKernel;
 use crate::backend::{Device, Element, Image};
 use crate::bijector::Effort;
 use crate::data::Images;
-use crate::flow::{Dequantize, Flow, LayerHealth, Model, Registry, RoundTrip, Verdict, default_drift_bound};
+use crate::flow::{Batch, Dequantize, Flow, LayerHealth, Model, Registry, RoundTrip, Verdict, default_drift_bound};
 use crate::{Error, Result};
 use serde::Serialize;
 use std::path::Path;
@@ -63,6 +63,7 @@ pub fn inspect<D: Device<f32> + Device<f64>>(
     let double: Model<f64, D> = Model::load(path, device, registries.1, raw)?;
     expect_images(&single.flow, images)?;
     expect_labels(&single.flow, images, "image")?;
+    expect_context(&single.flow, images, "the images")?;
     if images.is_empty() {
         return Err(Error::Usage("nothing to inspect with: no images".into()));
     }
@@ -111,8 +112,12 @@ pub(super) fn midpoints<E: Element, D: Device<E>>(
     images: &Images,
 ) -> Result<Image<E, D>> {
     let all: Vec<usize> = (0..images.len()).collect();
-    let (samples, numbers) = (images.samples(&all)?, 0..images.len() as u64);
-    flow.image_of(device, (&samples).into(), numbers, Dequantize::Midpoint)
+    let (samples, numbers) = (images.samples(&all)?, Vec::from_iter(0..images.len() as u64));
+    let (labels, context) = (images.labels_of(&all), images.contexts_of(&all));
+    let (labels, context) = (labels.as_deref(), context.as_deref());
+    let batch =
+        Batch { values: (&samples).into(), labels, context, numbers: &numbers, dequantize: Dequantize::Midpoint };
+    flow.images(device, &batch, &(0..images.len()))
 }
 
 /// The same out of their range.

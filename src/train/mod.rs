@@ -25,7 +25,7 @@ pub use average::Average;
 pub use checkpoint::Checkpoint;
 pub use curves::{XAxis, run_series, series_of_runs, unit_of_run};
 pub use evaluate::{Classification, DataName, Evaluation, Labels, Noise, evaluate, evaluate_as, score};
-pub(crate) use evaluate::{expect_images, expect_labels};
+pub(crate) use evaluate::{expect_context, expect_contexts_of, expect_images, expect_labels};
 pub use glow_log::glow_log_series;
 pub use identity::DataIdentity;
 pub use inspect::{Inspection, Probes, inspect};

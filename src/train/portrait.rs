@@ -4,7 +4,7 @@ use super::evaluate::{Labels, score};
 use super::run::sample_labels;
 use crate::backend::{Device, Element};
 use crate::data::{Images, Samples};
-use crate::flow::{Dequantize, Flow};
+use crate::flow::{Conditions, Dequantize, Flow};
 use crate::plot::{Corner, Density};
 use crate::{Error, Result};
 use std::ops::Range;
@@ -15,8 +15,8 @@ const SIDE: usize = 160;
 /// Vectors of the data that are drawn, at most.
 const DRAWN: usize = 1000;
 
-/// Draws a flow of vectors: of two features ln p on a grid, with data over it; of any other number, data and as many
-/// samples for each pair of features.
+/// Draws a flow of vectors: of two features ln p on a grid, with data over it; of any other number, or where each vector has
+/// a context of its own, data and as many samples for each pair of features, given the data's contexts.
 ///
 /// # Errors
 /// [`Error::Usage`] for a flow of images, or vectors that are not the flow's; [`Error::Io`] where the file cannot be
@@ -35,7 +35,7 @@ pub fn draw_vectors<E: Element, D: Device<E>>(
         return Err(Error::Usage("a flow of images has samples to look at, and no density".into()));
     };
     let names = flow.names_of_features();
-    if let [x, y] = &names[..] {
+    if let ([x, y], 0) = (&names[..], flow.context_numbers()) {
         let ranges = [range(&vectors, 0), range(&vectors, 1)];
         let cells: Vec<f64> = Density::cells(&ranges, SIDE).flat_map(|(x, y)| [x, y]).collect();
         let log_density = score(flow, device, &Images::reals(&cells, 2, None)?, Labels::Mixture, Dequantize::Midpoint)?;
@@ -43,8 +43,10 @@ pub fn draw_vectors<E: Element, D: Device<E>>(
         let names = [x.clone(), y.clone()];
         return Density { title: title.to_owned(), names, ranges, side: SIDE, log_density, points }.save(path);
     }
-    let labels = sample_labels(flow, shown.len(), None, seed)?;
-    let samples = flow.sample_vectors(device, 0..shown.len() as u64, 1.0, labels.as_deref(), seed)?;
+    let all: Vec<usize> = (0..shown.len()).collect();
+    let (labels, context) = (sample_labels(flow, shown.len(), None, seed)?, shown.contexts_of(&all));
+    let conditions = Conditions { labels: labels.as_deref(), context: context.as_deref() };
+    let samples = flow.sample_vectors(device, 0..shown.len() as u64, 1.0, conditions, seed)?;
     Corner { names, sets: [("data".into(), vectors), ("samples".into(), samples)] }.save(path)
 }
 

@@ -3,7 +3,8 @@
 use super::curves::unit_of_run;
 use super::run_series;
 use crate::backend::{Device, Element};
-use crate::flow::{Flow, FlowFile, Quantized};
+use crate::data::Images;
+use crate::flow::{Conditions, Flow, FlowFile, Quantized};
 use crate::noise::{NoiseKey, Purpose};
 use crate::plot::{Figure, Row, Sheet};
 use crate::{Error, Result, files};
@@ -197,8 +198,17 @@ fn contents(path: &Path) -> Result<Vec<String>> {
 }
 
 /// The sheet at the end of a run: ten samples at each temperature from 0 to 1.
-pub(super) fn sample_sheet<E: Element, D: Device<E>>(flow: &Flow<E, D>, device: &D, seed: u64) -> Result<Sheet> {
-    draw_samples(flow, device, seed, &TEMPERATURES, 10, None)
+/// A flow conditioned on vectors or images is given those of the first images.
+pub(super) fn sample_sheet<E: Element, D: Device<E>>(
+    flow: &Flow<E, D>,
+    device: &D,
+    seed: u64,
+    images: &Images,
+) -> Result<Sheet> {
+    let contexts = images.contexts().filter(|contexts| !contexts.is_empty());
+    let first = contexts.and_then(|contexts| contexts.of(&(0..10).map(|i| i % contexts.len()).collect::<Vec<_>>()));
+    let labels = sample_labels(flow, 10, None, seed)?;
+    sheet(flow, device, seed, (&TEMPERATURES, 10), Conditions { labels: labels.as_deref(), context: first.as_deref() })
 }
 
 /// A sheet with a row of `columns` samples at each temperature. A class-conditional flow draws each column of one class,
@@ -215,9 +225,20 @@ pub fn draw_samples<E: Element, D: Device<E>>(
     class: Option<usize>,
 ) -> Result<Sheet> {
     let labels = sample_labels(flow, columns, class, seed)?;
+    sheet(flow, device, seed, (temperatures, columns), labels.as_deref().into())
+}
+
+/// A row at each temperature, its columns given these.
+fn sheet<E: Element, D: Device<E>>(
+    flow: &Flow<E, D>,
+    device: &D,
+    seed: u64,
+    (temperatures, columns): (&[f64], usize),
+    conditions: Conditions,
+) -> Result<Sheet> {
     let row = |&temperature: &f64| {
         let Quantized { levels, not_finite } =
-            flow.sample(device, 0..columns as u64, temperature, labels.as_deref(), seed)?;
+            flow.sample_given(device, 0..columns as u64, temperature, conditions, seed)?;
         Ok(Row { caption: format!("temperature {temperature}"), levels, not_finite })
     };
     let shape = flow.image_shape();

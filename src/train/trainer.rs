@@ -2,7 +2,7 @@
 
 use super::batches::{Batches, Minibatch};
 use super::checkpoint::CheckpointTensors;
-use super::evaluate::{expect_images, expect_labels};
+use super::evaluate::{expect_context, expect_images, expect_labels};
 use super::inspect::{midpoints, some_labels};
 use super::optimizer::swap_weights;
 use super::portrait::draw_vectors;
@@ -220,6 +220,7 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         }
         for (images, split) in [(train, "training"), (&validation, "validation"), (&data.test, "test")] {
             expect_labels(&flow, images, &format!("{split} image"))?;
+            expect_context(&flow, images, &format!("the {split} images"))?;
         }
         if flow.classes().is_some() && train.label(0).is_none() {
             return Err(Error::Usage(format!("the flow is class-conditional, and {} has no labels", data.name)));
@@ -342,9 +343,9 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
                 self.flow.standardize(&self.device, &vectors, &self.data.features)?;
             }
         }
-        let Minibatch { samples, numbers, .. } = self.batches.first()?;
+        let first = self.batches.first()?;
         let how = Dequantize::Uniform(NoiseKey::new(self.recipe().seed, Purpose::FirstBatch));
-        let x = self.flow.image_of(&self.device, (&samples).into(), numbers.into_iter(), how)?;
+        let x = self.flow.images(&self.device, &first.batch(how), &(0..first.numbers.len()))?;
         self.flow.initialize(x)?;
         self.flow.prepare(&self.device)
     }
@@ -439,10 +440,8 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         watch: &mut dyn FnMut(Event),
     ) -> Result<StepRecord> {
         let recipe = self.recipe();
-        let Minibatch { samples, labels, numbers } = batch;
         let key = NoiseKey::new(recipe.seed, Purpose::Dequantize).at(self.step);
-        let batch =
-            Batch { values: samples.into(), labels: labels.as_deref(), numbers, dequantize: Dequantize::Uniform(key) };
+        let batch = batch.batch(Dequantize::Uniform(key));
         self.step += 1;
 
         let mut outcome = self.flow.gradient(&self.device, &batch, recipe.memory)?;
@@ -649,7 +648,8 @@ impl<'a, E: Element, D: Device<E>> Trainer<'a, E, D> {
         // Images that are neither grey nor of colours cannot be shown.
         let (samples_not_finite, samples) =
             if matches!(self.flow.image_shape().channels, 1 | 3) && !self.flow.is_of_vectors() {
-                let sheet = self.with_average(|flow, device| super::run::sample_sheet(flow, device, seed))?;
+                let images = self.data.test.clone();
+                let sheet = self.with_average(|flow, device| super::run::sample_sheet(flow, device, seed, &images))?;
                 sheet.save(self.folder.file("samples").join("samples.png"))?;
                 sheet.not_finite()
             } else {

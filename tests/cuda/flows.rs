@@ -59,7 +59,7 @@ const NUMBERS: [u64; IMAGES] = [4, 9, 16, 25, 36, 49];
 
 fn batch(levels: &[u8], step: u64) -> Batch<'_> {
     let dequantize = Dequantize::Uniform(NoiseKey::new(1, Purpose::Dequantize).at(step));
-    Batch { values: levels.into(), labels: Some(&LABELS), numbers: &NUMBERS, dequantize }
+    Batch { values: levels.into(), labels: Some(&LABELS), context: None, numbers: &NUMBERS, dequantize }
 }
 
 /// A flow in training, on a device.

@@ -2,9 +2,9 @@
 
 use flowstone::backend::{Cpu, Initializer};
 use flowstone::bijector::{Cotangent, Kept};
-use flowstone::bijectors::{ActNorm, Autoregressive, Direction, ElementMap, ScaleMap};
-use flowstone::laws::{self, Law, Violation, registry};
-use flowstone::nets::{Made, MadeOptions};
+use flowstone::bijectors::{ActNorm, Autoregressive, Coupling, Direction, ElementMap, Mask, ScaleMap};
+use flowstone::laws::{self, Given, Law, Violation, registry};
+use flowstone::nets::{ConvNet, ConvNetOptions, Made, MadeOptions};
 use flowstone::{Bijector, Image, ImageShape, Parameter, ParameterGradients, Parameters, PerSample, Result};
 
 const SHAPE: ImageShape = ImageShape::new(2, 4, 2);
@@ -40,6 +40,8 @@ enum Flaw {
     Collapses,
     /// It says it takes one channel more.
     Boasts,
+    /// The gradient of the context is left out.
+    DropsContext,
 }
 
 /// A right bijector with a flaw.
@@ -77,7 +79,7 @@ impl Spoiled {
 /// The image with every number replaced, by its index and value.
 fn mapped(image: &Image<f64, Cpu>, f: impl Fn(usize, f64) -> f64) -> Result<Image<f64, Cpu>> {
     let values: Vec<f64> = image.to_host()?.into_iter().enumerate().map(|(i, value)| f(i, value)).collect();
-    Image::from_host(image.device(), image.batch(), image.shape(), &values)
+    Ok(Image::from_host(image.device(), image.batch(), image.shape(), &values)?.giving(image.shared_given()))
 }
 
 impl Parameters<f64, Cpu> for Spoiled {
@@ -138,6 +140,9 @@ impl Bijector<f64, Cpu> for Spoiled {
         grads: &mut ParameterGradients<f64, Cpu>,
     ) -> Result<(Image<f64, Cpu>, Image<f64, Cpu>)> {
         let (x, g) = self.right.pull_back(y, self.cotangent(cotangent)?, grads)?;
+        if let Flaw::DropsContext = self.flaw {
+            grads.take_context(x.device());
+        }
         let offset = if let Flaw::Rebuilds(offset) = self.flaw { offset } else { 0.0 };
         Ok((mapped(&x, |_, x| x + offset)?, self.spoil(g, grads)?))
     }
@@ -238,6 +243,23 @@ fn a_gradient_off_by_a_millionth() {
 #[test]
 fn a_gradient_without_that_of_ladj() {
     offends(Flaw::NoLadjGradient, Law::Gradient);
+}
+
+#[test]
+fn a_coupling_that_drops_the_gradient_of_its_context() {
+    let (initializer, context) = (Initializer::new(&Cpu::default(), 5), ImageShape::new(1, 2, 1));
+    let coupling = || -> Box<dyn Bijector<f64, Cpu>> {
+        let mask = Mask::Halves.given(context);
+        let options = ConvNetOptions { width: 4, inner_actnorm: false, ..Default::default() };
+        let net = ConvNet::new(&initializer, mask.network("a coupling", 2, 2).unwrap(), options).unwrap();
+        Box::new(Coupling::affine_masked(2, mask, ScaleMap::Sigmoid, Box::new(net)).unwrap())
+    };
+    let hold = |flaw| {
+        let spoiled = Spoiled { right: coupling(), stale: coupling(), flaw };
+        laws::hold(&mut Given::new(&initializer, (context, 2), Box::new(spoiled)).unwrap(), &images())
+    };
+    hold(Flaw::Ladj(1.0)).unwrap();
+    assert_eq!(hold(Flaw::DropsContext).unwrap_err().law(), Law::Gradient);
 }
 
 #[test]

@@ -233,7 +233,8 @@ where
     let (device, digits) = (Cpu::default(), data::open("digits").unwrap().train);
     let levels = digits.gather(&(0..16).collect::<Vec<_>>()).unwrap();
     let numbers: Vec<u64> = (0..16).collect();
-    let batch = Batch { values: (&levels).into(), labels: None, numbers: &numbers, dequantize: Dequantize::Midpoint };
+    let (labels, context, dequantize) = (None, None, Dequantize::Midpoint);
+    let batch = Batch { values: (&levels).into(), labels, context, numbers: &numbers, dequantize };
     let inverted = flow.gradient(&device, &batch, Memory::Invert).unwrap();
     let stored = flow.gradient(&device, &batch, Memory::Store).unwrap();
     let mut worst = 0.0_f64;
@@ -481,7 +482,8 @@ fn the_first_layer_that_loses_a_number_is_found() {
 fn the_drift_of_a_step_is_that_of_its_images_way_there_and_back() {
     let (device, digits) = (Cpu::default(), data::open("digits").unwrap().train);
     let pixels = digits.gather(&[0, 1, 2]).unwrap();
-    let batch = Batch { values: (&pixels).into(), labels: None, numbers: &[0, 1, 2], dequantize: Dequantize::Midpoint };
+    let (labels, context, dequantize) = (None, None, Dequantize::Midpoint);
+    let batch = Batch { values: (&pixels).into(), labels, context, numbers: &[0, 1, 2], dequantize };
     // Numbers well above 1 at the border between the levels, which drift is relative to; digits lost in the prior alone.
     for (name, value) in [("layers.1.logs", 0.8), ("prior.conv.bias", 1e6)] {
         let flow = levels(name, 0, value);

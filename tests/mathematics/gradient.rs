@@ -38,7 +38,8 @@ fn with_batch<T>(f: impl FnOnce(&Batch) -> T) -> T {
     let mut rng = NoiseKey::new(6, Purpose::Initialize).rng(0);
     let levels: Vec<u8> = (0..3 * 64).map(|_| rng.gen_range(0..16)).collect();
     let dequantize = Dequantize::Uniform(NoiseKey::new(1, Purpose::Dequantize));
-    f(&Batch { values: (&levels).into(), labels: Some(&[1, 0, 2]), numbers: &[4, 0, 7], dequantize })
+    let (labels, numbers) = (Some(&[1, 0, 2][..]), &[4, 0, 7]);
+    f(&Batch { values: (&levels).into(), labels, context: None, numbers, dequantize })
 }
 
 const PRIORS: [&str; 4] = [
@@ -120,7 +121,8 @@ fn a_budget_between_stores_some_levels_and_inverts_others() -> Result<()> {
     laws::randomize(&mut flow, &device, 1, 0.01)?;
     flow.prepare(&device)?;
     let levels: Vec<u8> = (0..2 * 3072).map(|i| (i * 89 % 256) as u8).collect();
-    let batch = Batch { values: (&levels).into(), labels: None, numbers: &[0, 1], dequantize: Dequantize::Midpoint };
+    let (labels, context, dequantize) = (None, None, Dequantize::Midpoint);
+    let batch = Batch { values: (&levels).into(), labels, context, numbers: &[0, 1], dequantize };
     let stored = flow.gradient(&device, &batch, Memory::Store)?;
     for mib in [1, 2, 3, 4, 8] {
         let some = flow.gradient(&device, &batch, Memory::Auto { mib })?;

@@ -70,8 +70,13 @@ fn a_users_network_and_layer_are_built_from_ron_and_have_gradients() -> Result<(
     let mut flow = Flow::build(&file, &registry(), &Initializer::new(&device, 0))?;
     laws::randomize(&mut flow, &device, 1, 0.1)?;
     flow.prepare(&device)?;
-    let batch =
-        Batch { values: (&[7; 32][..]).into(), labels: None, numbers: &[0, 1], dequantize: Dequantize::Midpoint };
+    let batch = Batch {
+        values: (&[7; 32][..]).into(),
+        labels: None,
+        context: None,
+        numbers: &[0, 1],
+        dequantize: Dequantize::Midpoint,
+    };
     let inverted = flow.gradient(&device, &batch, Memory::Invert)?;
     let stored = flow.gradient(&device, &batch, Memory::Store)?;
     flow.visit("", &mut |name, parameter| {
@@ -127,15 +132,25 @@ fn every_network_and_transform_is_built_from_ron_and_written_back() {
         let summary = flow.summary(&Cpu::default(), &file).unwrap();
         assert!(summary.layers[0].parameters > 0, "{layers}");
         let sequential = layers.starts_with("Autoregressive");
-        assert_eq!(summary.inverse_multiply_adds != summary.multiply_adds, sequential && !layers.contains("[]"), "{layers}");
+        assert_eq!(
+            summary.inverse_multiply_adds != summary.multiply_adds,
+            sequential && !layers.contains("[]"),
+            "{layers}"
+        );
     }
 }
 
 #[test]
 fn heads_that_do_not_divide_the_width_are_told_where_they_stand() {
     let error = built("ActNorm(), AffineCoupling(width: 6, net: Gated(heads: 4))").unwrap_err().to_string();
-    assert!(error.starts_with("mine.ron:1:") && error.contains("4 heads") && error.contains("attention: false"), "{error}");
-    let error = FlowFile::parse("mine.ron", "Flow(image: (height: 4, width: 4, channels: 2), layers: [AffineCoupling(net: Dense(hidden: [0]))])");
+    assert!(
+        error.starts_with("mine.ron:1:") && error.contains("4 heads") && error.contains("attention: false"),
+        "{error}"
+    );
+    let error = FlowFile::parse(
+        "mine.ron",
+        "Flow(image: (height: 4, width: 4, channels: 2), layers: [AffineCoupling(net: Dense(hidden: [0]))])",
+    );
     let error = error.unwrap_err().to_string();
     assert!(error.contains("at least 1, found 0"), "{error}");
 }

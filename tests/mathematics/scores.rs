@@ -53,7 +53,7 @@ fn a_batch_is_scored_as_its_images_are() {
         let one = |i: usize| flow.log_prob(image(&flow, i), labels.as_ref().map(|labels| &labels[i..=i])).unwrap()[0];
         let apart: Vec<f64> = (0..IMAGES).map(one).collect();
         let labels = labels.as_ref().map(<[usize; IMAGES]>::as_slice);
-        let batch = Batch { values: (&levels).into(), labels, numbers: &NUMBERS, dequantize: noise() };
+        let batch = Batch { values: (&levels).into(), labels, context: None, numbers: &NUMBERS, dequantize: noise() };
         assert_near(&flow.log_prob_of(&device, &batch).unwrap(), &apart);
         if labels.is_some() {
             assert_near(&flow.gradient(&device, &batch, Memory::Invert).unwrap().log_prob, &apart);
@@ -75,7 +75,8 @@ fn without_its_class_an_image_has_the_mean_probability_over_classes() {
 #[test]
 fn the_classifiers_probabilities_sum_to_1_and_its_loss_is_the_own_classs_information() {
     let (flow, device, levels) = (flow(), Cpu::default(), levels());
-    let batch = Batch { values: (&levels).into(), labels: Some(&LABELS), numbers: &NUMBERS, dequantize: noise() };
+    let (labels, numbers) = (Some(&LABELS[..]), &NUMBERS);
+    let batch = Batch { values: (&levels).into(), labels, context: None, numbers, dequantize: noise() };
     let bits = flow.gradient(&device, &batch, Memory::Invert).unwrap().cross_entropy;
     for i in 0..IMAGES {
         let of_classes = flow.classify(image(&flow, i)).unwrap().remove(0);

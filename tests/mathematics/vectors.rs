@@ -1,11 +1,14 @@
 //! Flows of vectors: their density is that of the vectors as the data have them.
 
-use flowstone::backend::{Cpu, Element, Initializer};
+use flowstone::backend::{Cpu, Device, Element, Initializer};
 use flowstone::flow::{Batch, Dequantize, Flow, FlowFile, Registry};
 use std::f64::consts::TAU;
 
 /// A flow of four features whose layers begin as the identity, standardised by these vectors.
-fn flow<E: Element>(vectors: &[f64]) -> Flow<E, Cpu> {
+fn flow<E: Element>(vectors: &[f64]) -> Flow<E, Cpu>
+where
+    Cpu: Device<E>,
+{
     let text = "Flow(vector: (features: 4), layers: [AdditiveCoupling(net: Dense(hidden: [4])), Reverse()],
         prior: Gaussian(learned: false))";
 
@@ -23,9 +26,13 @@ fn vectors() -> Vec<f64> {
     (0..12).flat_map(|i| [at(i, 0), 50.0 + at(i, 1), -2e3 + at(i, 2), 1.7e9 + at(i, 3)]).collect()
 }
 
-fn log_prob<E: Element>(flow: &Flow<E, Cpu>, vectors: &[f64]) -> Vec<f64> {
+fn log_prob<E: Element>(flow: &Flow<E, Cpu>, vectors: &[f64]) -> Vec<f64>
+where
+    Cpu: Device<E>,
+{
     let numbers: Vec<u64> = (0..vectors.len() as u64 / 4).collect();
-    let batch = Batch { values: vectors.into(), labels: None, numbers: &numbers, dequantize: Dequantize::Midpoint };
+    let (labels, context, dequantize) = (None, None, Dequantize::Midpoint);
+    let batch = Batch { values: vectors.into(), labels, context, numbers: &numbers, dequantize };
     flow.log_prob_of(&Cpu::default(), &batch).unwrap()
 }
 

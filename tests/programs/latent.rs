@@ -189,6 +189,7 @@ fn rows_of_samples_differ_in_what_they_say_and_in_nothing_else() {
         classes: Classes::These(vec![2]),
         class_names: vec!["nought".into()],
         resampled: Vec::new(),
+        contexts: None,
         seed: 5,
     };
     let drawn = |request: &Request| decode_rows(flow, &device, &request.rows(flow).unwrap()).unwrap();
@@ -236,6 +237,7 @@ fn one_latent_of_a_real_picture_is_drawn_anew_and_the_others_stay() {
         classes: Classes::Any,
         class_names: Vec::new(),
         resampled: vec!["all".into()],
+        contexts: None,
         seed: 5,
     };
     let rows = request.rows_of_pictures(flow, &device, &pictures, labels.as_deref()).unwrap();

@@ -7,6 +7,7 @@ pub const SOURCE: &str = concat!(
     include_str!("../kernels/memory/memory.cu"),
     include_str!("../kernels/channel/channel.cu"),
     include_str!("../kernels/squeeze/squeeze.cu"),
+    include_str!("../kernels/resize/resize.cu"),
     include_str!("../kernels/convolution/convolution.cu"),
     include_str!("../kernels/coupling/coupling.cu"),
     include_str!("../kernels/checkerboard/checkerboard.cu"),

@@ -10,7 +10,7 @@ use zip::{CompressionMethod, ZipArchive};
 use super::header::Header;
 use super::labels::Labels;
 use super::notes::Notes;
-use super::{images, images_of, told, values};
+use super::{contexts, images, images_of, told, values};
 use crate::data::bytes::{DEFLATE_RATIO, read_rest, unreadable};
 use crate::data::rows::{Bytes, Rows};
 use crate::data::{Images, Opening};
@@ -60,6 +60,18 @@ impl<'a> Archive<'a> {
         let bytes = self.bytes(name, &header, opening.holds(header.count()), notes)?;
         let images = images_of(Rows { path: path.clone(), bytes, count, shape, order }, labels)?;
         Ok(images.read_from(path, self.place(of_labels)))
+    }
+
+    /// The images with their contexts, if there is an array of this name.
+    pub(super) fn with_contexts(&mut self, images: Images, name: &str) -> Result<Images> {
+        if !self.has(name) {
+            return Ok(images);
+        }
+        let (inner, most) = (self.place(name), self.length.saturating_mul(DEFLATE_RATIO));
+        let mut entry = self.entry(name)?;
+        let header = Header::read(&inner, &mut entry, most)?;
+        let contexts = contexts::read(&inner, &header, entry, most)?;
+        images.with_contexts(contexts).map_err(|error| Error::bad_file(inner, error.to_string()))
     }
 
     /// What an array says of itself.

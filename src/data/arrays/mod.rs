@@ -8,6 +8,7 @@
 //! channels last, or channels first where that is what fits the flow.
 
 mod archive;
+mod contexts;
 mod header;
 mod labels;
 mod notes;
@@ -15,6 +16,7 @@ pub(super) mod reals;
 mod values;
 
 pub(super) use archive::Archive;
+pub use contexts::load_contexts;
 pub(super) use labels::Labels;
 pub(super) use notes::Notes;
 
@@ -30,7 +32,8 @@ use super::{DataSet, Images, Opening, file_name, numbered};
 use crate::error::{Error, Result};
 use crate::files::open;
 
-/// The names in an `.npz` that are known: training images and labels, test images and labels.
+/// The names in an `.npz` that are known: training images and labels, test images and labels. Contexts are `context`, or
+/// `context_train` and `context_test`.
 const NAMES: [[&str; 4]; 5] = [
     ["x_train", "y_train", "x_test", "y_test"],
     ["train_images", "train_labels", "test_images", "test_labels"],
@@ -86,7 +89,8 @@ pub(super) fn images_of(rows: Rows, labels: Option<Vec<u16>>) -> Result<Images> 
 
 /// Reads an archive of images, with labels if there are any, under one of the known sets of names: `x_train`, `y_train`,
 /// `x_test`, `y_test`; `train_images` and so on; `images`, `labels`; `data`, `labels`; `arr_0`, `arr_1`. Where there are
-/// no test images, every tenth image is to test on. Labels are whole numbers, names of classes, or one-hot rows.
+/// no test images, every tenth image is to test on. `context`, or `context_train` and `context_test`, are what images are
+/// given beside labels. Labels are whole numbers, names of classes, or one-hot rows.
 ///
 /// # Errors
 /// [`Error::BadFile`] where it is no such archive, or an array in it is not what it says.
@@ -111,7 +115,9 @@ pub fn load_npz(path: &Path, opening: &Opening) -> Result<DataSet> {
         }
     }
     let ([own, others], names) = labels::by_number([own, others]).map_err(|wrong| wrong.of(path))?;
+    let own_context = if has_test { "context_train" } else { "context" };
     let train = archive.images([train, train_labels], own, opening, &mut notes)?;
+    let train = archive.with_contexts(train, own_context)?;
     let named = |numbers: Vec<String>| if names.is_empty() { numbers } else { names.clone() };
     if !has_test {
         let classes = named(numbered([&train]));
@@ -119,6 +125,7 @@ pub fn load_npz(path: &Path, opening: &Opening) -> Result<DataSet> {
         return Ok(DataSet { remarks, ..with_test_split(name, &train, classes)? });
     }
     let test = archive.images([test, test_labels], others, opening, &mut notes)?;
+    let test = archive.with_contexts(test, "context_test")?;
     if test.shape() != train.shape() || test.labels().is_some() != train.labels().is_some() {
         let reason = "training and test images must have one shape, and both have labels or neither";
         return Err(Error::bad_file(path, reason));
