@@ -41,6 +41,7 @@ fn flows() -> Vec<FlowFile> {
         flow("shuffle", shuffle, "Gaussian(classes: 3, classifier: true)"),
         flow("spline", spline, "Gaussian()"),
         flow("mixture", mixture, "Gaussian()"),
+        flow("given", glow, "Gaussian(), context: Classes(3), encoder: Dense(hidden: [4], features: 2)"),
     ]
 }
 
