@@ -2,8 +2,8 @@
 //!
 //! A flow with every option written out has each of its settings in its text. A setting is named as the file names it,
 //! perhaps after what it is inside of: `learning_rate`, `Split.log_scale_factor`, `coupling.width`. One name can mean
-//! several places, and is then set in all of them; but what is inside of `image` is meant only by a name that says so,
-//! such as `image.bits`. `Repeat` is the number of repetitions.
+//! several places, and is then set in all of them; but what is inside of `image`, `context` or `encoder` is meant only by a
+//! name that says so, such as `image.bits` or `encoder.width`. `Repeat` is the number of repetitions.
 
 use crate::flow::{Tokens, is_name};
 use std::ops::Range;
@@ -24,7 +24,8 @@ impl Setting {
         let (Some((own, around)), mut words) = (self.path.split_last(), name.split('.').collect::<Vec<_>>()) else {
             return false;
         };
-        let hidden = around.iter().any(|name| name == "image") && !words.contains(&"image");
+        let inside = |of: &&str| around.iter().any(|name| name == of) && !words.contains(of);
+        let hidden = ["image", "context", "encoder"].iter().any(inside);
         if hidden || words.pop() != Some(own.as_str()) {
             return false;
         }

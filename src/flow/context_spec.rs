@@ -125,3 +125,56 @@ pub enum EncoderSpec {
         features: usize,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::flow::FlowFile;
+
+    fn parse(options: &str, prior: &str) -> crate::Result<FlowFile> {
+        let text = format!("Flow(image: (height: 8, width: 8, channels: 1),\n{options}\nlayers: [],\nprior: {prior})");
+        FlowFile::parse("f", text)
+    }
+
+    #[test]
+    fn contexts_and_encoders_round_trip() {
+        for (options, shape) in [
+            ("", (1, 1, 0)),
+            ("context: Classes(10),", (1, 1, 10)),
+            ("context: Classes(10), encoder: Dense(hidden: [], features: 2),", (1, 1, 10)),
+            ("context: Vector(features: 3), encoder: Dense(hidden: [4, 5], features: 2),", (1, 1, 3)),
+            (
+                "context: Image(height: 4, width: 2, channels: 1), encoder: Convolutional(width: 8, channels: 3),",
+                (4, 2, 1),
+            ),
+        ] {
+            let file = parse(options, "Gaussian()").unwrap();
+            assert_eq!(FlowFile::from_spec("f", &file.spec).unwrap().spec, file.spec);
+            let (height, width, channels) = shape;
+            assert_eq!(file.spec.context.shape(), ImageShape::new(height, width, channels));
+        }
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused_where_it_stands() {
+        let image = "context: Image(height: 4, width: 4, channels: 1),";
+        for (options, prior, message) in [
+            ("context: Classes(10),", "Gaussian(classes: 10)", "its prior has classes"),
+            ("encoder: Dense(hidden: [4], features: 2),", "Gaussian()", "no context for the encoder"),
+            (&format!("{image} encoder: Dense(hidden: [4], features: 2),"), "Gaussian()", "for classes and vectors"),
+            ("context: Classes(3), encoder: Convolutional(width: 8, channels: 3),", "Gaussian()", "for images"),
+            ("context: Vector(features: 0),", "Gaussian()", "at least 1"),
+            ("context: Vector(features: 3, rows: 2),", "Gaussian()", "rows"),
+            ("context: Classes(3), encoder: Dense(hidden: [0], features: 2),", "Gaussian()", "at least 1"),
+        ] {
+            match parse(options, prior) {
+                Err(Error::FlowFile(error)) => {
+                    assert_eq!(error.line(), 2, "{options}");
+                    assert!(error.message().contains(message), "{options}: {}", error.message());
+                }
+                other => panic!("{options}: {:?}", other.map(|file| file.spec.context)),
+            }
+        }
+    }
+}

@@ -47,6 +47,7 @@ fn flows() -> Vec<FlowFile> {
         flow("mixture", mixture, "Gaussian()"),
         flow("networks", networks, "Gaussian()"),
         flow("autoregressive", autoregressive, "Gaussian()"),
+        flow("given", glow, "Gaussian(), context: Classes(3), encoder: Dense(hidden: [4], features: 2)"),
     ]
 }
 

@@ -111,6 +111,8 @@ agree! {
     buffers_are_filled_added_and_measured_alike: memory;
     channels_are_mapped_alike: channel;
     pictures_are_squeezed_alike: squeeze;
+    pictures_are_resized_alike: resize;
+    numbers_are_rectified_alike: relu;
     neighbours_are_gathered_alike: convolution;
     couplings_and_gaussians_are_alike: coupling;
     transforms_and_checkerboards_are_alike: transforms;
@@ -197,6 +199,26 @@ fn squeeze<E: Element, D: Device<E>>(device: &D, case: Case) -> Result<Results> 
     let y = device.squeeze(&x, case.shape)?;
     bench.give::<E>("squeeze", &y)?;
     bench.give::<E>("unsqueeze", &device.unsqueeze(&x, case.shape)?)?;
+    Ok(bench.results)
+}
+
+fn resize<E: Element, D: Device<E>>(device: &D, case: Case) -> Result<Results> {
+    let mut bench = Bench::new(device, case);
+    let x = bench.random::<E>(case.dims())?;
+    let ImageShape { height, width, .. } = case.shape;
+    bench.give::<E>("resize, repeating", &device.resize(&x, case.shape, (2 * height, 3 * width), 1.0)?)?;
+    bench.give::<E>("resize, summing", &device.resize(&x, case.shape, (height / 2, 1), 0.25)?)?;
+    bench.give::<E>("resize, both", &device.resize(&x, case.shape, (1, 2 * width), 0.5)?)?;
+    Ok(bench.results)
+}
+
+fn relu<E: Element, D: Device<E>>(device: &D, case: Case) -> Result<Results> {
+    let mut bench = Bench::new(device, case);
+    let (mut y, mut g) = (bench.random::<E>(case.dims())?, bench.random::<E>(case.dims())?);
+    device.relu(&mut y)?;
+    device.relu_gradient(&y, &mut g)?;
+    bench.give::<E>("relu", &y)?;
+    bench.give::<E>("relu_gradient", &g)?;
     Ok(bench.results)
 }
 

@@ -4,6 +4,7 @@
 
 mod broken;
 mod condition;
+mod contexts;
 mod density;
 mod flows;
 mod gradient;

@@ -9,6 +9,7 @@ mod bad_files;
 mod classes;
 mod cli;
 mod connections;
+mod contexts;
 mod data;
 mod fetch;
 mod folders;
