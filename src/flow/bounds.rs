@@ -64,6 +64,7 @@ pub fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Erro
 
 pub fn sizes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Error> {
     #[derive(Deserialize)]
+    #[serde(transparent)]
     struct Size(#[serde(deserialize_with = "size")] usize);
     Ok(Vec::<Size>::deserialize(deserializer)?.into_iter().map(|Size(size)| size).collect())
 }
