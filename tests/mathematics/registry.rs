@@ -126,7 +126,11 @@ fn every_network_and_transform_is_built_from_ron_and_written_back() {
         let summary = flow.summary(&Cpu::default(), &file).unwrap();
         assert!(summary.layers[0].parameters > 0, "{layers}");
         let sequential = layers.starts_with("Autoregressive");
-        assert_eq!(summary.inverse_multiply_adds != summary.multiply_adds, sequential && !layers.contains("[]"), "{layers}");
+        assert_eq!(
+            summary.inverse_multiply_adds != summary.multiply_adds,
+            sequential && !layers.contains("[]"),
+            "{layers}"
+        );
     }
 }
 
@@ -134,7 +138,10 @@ fn every_network_and_transform_is_built_from_ron_and_written_back() {
 fn heads_that_do_not_divide_the_width_are_told_where_they_stand() {
     let error = built("ActNorm(), AffineCoupling(width: 6, net: Gated(heads: 4))").unwrap_err().to_string();
     assert!(error.starts_with("mine.ron:1:") && error.contains("4 heads") && error.contains("6 channels"), "{error}");
-    let error = FlowFile::parse("mine.ron", "Flow(image: (height: 4, width: 4, channels: 2), layers: [AffineCoupling(net: Dense(hidden: [0]))])");
+    let error = FlowFile::parse(
+        "mine.ron",
+        "Flow(image: (height: 4, width: 4, channels: 2), layers: [AffineCoupling(net: Dense(hidden: [0]))])",
+    );
     let error = error.unwrap_err().to_string();
     assert!(error.contains("at least 1, found 0"), "{error}");
 }
