@@ -70,6 +70,7 @@ pub fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Erro
 /// A list of sizes, at most as many as no network has more of.
 pub fn sizes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Error> {
     #[derive(Deserialize)]
+    #[serde(transparent)]
     struct Size(#[serde(deserialize_with = "size")] usize);
     let sizes = Vec::<Size>::deserialize(deserializer)?;
     if sizes.len() > 64 {
