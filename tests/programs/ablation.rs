@@ -330,7 +330,13 @@ fn a_grid_that_was_killed_ends_with_the_same_table() {
     let table = read(&at.join("whole/report/table.csv"));
     assert_eq!((table.lines().count(), table.matches("finished").count()), (9, 8), "{table}");
     let page = read(&at.join("whole/report/report.md"));
-    for words in ["## What differs", "1x1 conv − reverse", "± is half of the 95 % interval", "0.2 % more parameters", "8 of 8 runs"] {
+    for words in [
+        "## What differs",
+        "1x1 conv − reverse",
+        "± is half of the 95 % interval",
+        "0.2 % more parameters",
+        "8 of 8 runs",
+    ] {
         assert!(page.contains(words), "{words}\n{page}");
     }
     assert!(!page.contains(at.to_str().unwrap()), "the page names a folder of this machine");
