@@ -1,8 +1,8 @@
 """Autoregressive layers by nflows, in f64: a masked network with its weights, x, y, ln of the slopes and ln p.
 
-`autoregressive-spline` is nflows' masked autoregressive layer of rational-quadratic splines. It divides widths and heights
-by the root of the number of hidden units; that is put into the last layer's weights. `c` of `splines.py` is put into
-its biases.
+`autoregressive-spline` is nflows' masked autoregressive layer of rational-quadratic splines. `c` of `splines.py` is put into
+the last layer's biases. (It would divide widths and heights by the root of the number of hidden units, but its network
+does not tell that number, so it does not.)
 
 `autoregressive-affine` is nflows' masked network with the map of MAF (Papamakarios et al., 2017, eq. 3 and 4)
 
@@ -67,11 +67,8 @@ def spline():
     x = 1.5 * torch.randn(BATCH, FEATURES, dtype=torch.float64)
     y, ladj = layer(x)
     weights = layers(layer.autoregressive_net)
-    last_weight, last_bias = (values.reshape(*values.shape[:-1], FEATURES, 3 * BINS - 1) for values in weights[-1])
-    for values in (last_weight, last_bias):
-        values[..., : 2 * BINS] /= math.sqrt(HIDDEN)
-    last_bias[..., 2 * BINS :] -= OFFSET
-    weights[-1] = (last_weight.flatten(-2), last_bias.flatten())
+    assert not hasattr(layer.autoregressive_net, "hidden_features")
+    weights[-1][1].view(FEATURES, 3 * BINS - 1)[:, 2 * BINS :] -= OFFSET
     write("autoregressive-spline", named(weights, x, y, ladj) | {"bins": [BINS], "bound": [BOUND]})
 
 

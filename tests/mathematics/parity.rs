@@ -1,9 +1,10 @@
 //! Agreement with log-probabilities computed elsewhere: an independent NumPy program, in f64, with random parameters.
 //!
 //! `tests/mathematics/parity/*.safetensors` hold parameters, pixels, noise and log p of three small flows. Meeting log p
-//! shows every channel order, transpose and factor right, which learning curves cannot. Transforms of single elements are
-//! held to other libraries in [`transforms`].
+//! shows every channel order, transpose and factor right, which learning curves cannot. Transforms of single elements and
+//! autoregressive layers are held to other libraries in [`transforms`] and [`autoregressive`].
 
+mod autoregressive;
 mod transforms;
 
 use flowstone::backend::{Cpu, Initializer};
