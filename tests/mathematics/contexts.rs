@@ -3,7 +3,7 @@
 use flowstone::backend::{Cpu, Device, Initializer};
 use flowstone::data::{Contexts, DataSet, Images};
 use flowstone::flow::spec::Memory;
-use flowstone::flow::{Batch, Conditions, Dequantize, Flow, FlowFile, Registry};
+use flowstone::flow::{Batch, Conditions, Dequantize, Flow, FlowFile, Registry, Values};
 use flowstone::noise::{NoiseKey, Purpose};
 use flowstone::train::{RunFolder, Start, Trainer};
 use flowstone::{Element, Image, ImageShape, ParameterGradients, Parameters, laws};
@@ -49,7 +49,7 @@ fn with_batch<T>(images: usize, numbers: usize, f: impl FnOnce(&Batch) -> T) -> 
     let places: Vec<u64> = (0..images as u64).collect();
     let dequantize = Dequantize::Uniform(NoiseKey::new(1, Purpose::Dequantize));
     let (labels, context) = (Some(&labels[..]), Some(&context[..]));
-    f(&Batch { levels: &levels, labels, context, numbers: &places, dequantize })
+    f(&Batch { values: (&levels).into(), labels, context, numbers: &places, dequantize })
 }
 
 fn assert_near<E: Element>(
@@ -141,10 +141,11 @@ fn the_gradient_of_a_batch_in_shards_is_the_mean_of_its_parts() {
         let numbers = flow.context_numbers();
         with_batch(IMAGES, numbers, |batch| {
             let whole = flow.gradient(&device, batch, Memory::Invert).unwrap().gradients;
+            let Values::Levels(levels) = batch.values else { panic!("images have levels") };
             let mut sum = ParameterGradients::zeros(&device, &flow).unwrap();
             for i in 0..IMAGES {
                 let one = Batch {
-                    levels: &batch.levels[i * 32..(i + 1) * 32],
+                    values: levels[i * 32..(i + 1) * 32].into(),
                     labels: batch.labels.map(|labels| &labels[i..i + 1]),
                     context: batch.context.map(|context| &context[i * numbers..(i + 1) * numbers]),
                     numbers: &batch.numbers[i..i + 1],
@@ -226,7 +227,8 @@ fn a_flow_given_what_decides_an_image_needs_fewer_bits_than_the_images_entropy()
         images.with_contexts(Contexts::new(context, &[2, 2, 2]).unwrap()).unwrap()
     };
     let (train, test) = (images(512), images(128));
-    let data = DataSet { name: "uniform".into(), train, test, bins: 16, classes: Vec::new(), remarks: Vec::new() };
+    let data =
+        DataSet { name: "uniform".into(), train, test, bins: 16, classes: vec![], features: vec![], remarks: vec![] };
     let text =
         "Flow(image: (height: 2, width: 2, channels: 2, bins: 16), context: Image(height: 2, width: 2, channels: 2),
         layers: [ActNorm(), AffineCoupling(width: 8), Reverse(), AffineCoupling(width: 8)],
@@ -235,6 +237,6 @@ fn a_flow_given_what_decides_an_image_needs_fewer_bits_than_the_images_entropy()
     let folder = tempfile::tempdir().unwrap();
     let run = RunFolder::create(Some(&folder.path().join("run")), "").unwrap();
     let trainer = Trainer::new(&Cpu::default(), &file, &registry, data, run, Start::Fresh).unwrap();
-    let bits = trainer.run(&mut |_| ()).unwrap().test.bits_per_dim;
+    let bits = trainer.run(&mut |_| ()).unwrap().test.loss.value();
     assert!(bits < 3.0, "{bits} bits/dim of 4");
 }
