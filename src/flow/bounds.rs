@@ -67,16 +67,14 @@ pub fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Erro
     SIZE.check(&size).map(|()| size)
 }
 
-/// A list of sizes, at most as many as no network has more of.
+/// A list of sizes, no longer than any network has layers.
 pub fn sizes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(transparent)]
-    struct Size(#[serde(deserialize_with = "size")] usize);
-    let sizes = Vec::<Size>::deserialize(deserializer)?;
+    let sizes = Vec::<usize>::deserialize(deserializer)?;
+    sizes.iter().try_for_each(|size| COUNT.check(size).and_then(|()| SIZE.check(size)))?;
     if sizes.len() > 64 {
         return Err(D::Error::custom(format!("expected at most 64 sizes, found {}", sizes.len())));
     }
-    Ok(sizes.into_iter().map(|Size(size)| size).collect())
+    Ok(sizes)
 }
 
 pub fn spline_bins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
