@@ -77,7 +77,8 @@ def by_zuko(bins, bound, generator):
         return torch.log((sizes - LEAST) / (1.0 - bins * LEAST))
 
     slopes = spline.derivatives[:, 1:-1]
-    numbers = torch.cat([shares(spline.horizontal), shares(spline.vertical), torch.log(torch.expm1(slopes - LEAST)) - OFFSET], 1)
+    raw_slopes = torch.log(torch.expm1(slopes - LEAST)) - OFFSET
+    numbers = torch.cat([shares(spline.horizontal), shares(spline.vertical), raw_slopes], 1)
     targets = bound * torch.linspace(-1.1, 1.1, COUNT, dtype=torch.float64)
     named = {
         "numbers": numbers,

@@ -10,6 +10,8 @@
 //! | `Density` | `y = T(x)`, one pass | element by element | MAF: G. Papamakarios, T. Pavlakou and I. Murray (2017), § 3.1 |
 //! | `Sampling` | element by element | `x = T(y)`, one pass | IAF: D. P. Kingma et al. (2016), § 4 |
 //!
+//! Under [`Autoregressive::given`] the network sees the context that the image carries too, for every element.
+//!
 //! The network is a [`Made`], the transforms are those of couplings. Elements of an image are counted row by row, the
 //! channels of a pixel one after the other; a vector is an image of one pixel.
 //!
@@ -33,6 +35,7 @@
 //! # }
 //! ```
 
+use super::ContextView;
 use super::moves::Move;
 use crate::backend::kernels::{CouplingMap, MemoryKernel, ScaleMap, Transform};
 use crate::backend::{
@@ -86,6 +89,7 @@ pub struct Autoregressive<E: Element, D: Device<E>> {
     shape: ImageShape,
     by: Move,
     direction: Direction,
+    context: Option<ContextView>,
     net: Made<E, D>,
 }
 
@@ -102,7 +106,23 @@ impl<E: Element, D: Device<E>> Autoregressive<E, D> {
     /// # Errors
     /// [`Error::Shape`] if the network is not one from the image's elements to the map's numbers for each.
     pub fn new(shape: ImageShape, map: ElementMap, direction: Direction, net: Made<E, D>) -> Result<Self> {
-        let (found, expected) = (net.channels(), (shape.dims(), shape.dims() * map.numbers()));
+        Self::given(shape, map, direction, None, net)
+    }
+
+    /// The same, conditioned on the context of this shape that images carry: its mean over pixels is seen by the network
+    /// after the elements, as so many more inputs.
+    ///
+    /// # Errors
+    /// As [`Autoregressive::new`].
+    pub fn given(
+        shape: ImageShape,
+        map: ElementMap,
+        direction: Direction,
+        context: Option<ImageShape>,
+        net: Made<E, D>,
+    ) -> Result<Self> {
+        let inputs = shape.dims() + context.map_or(0, |context| context.channels);
+        let (found, expected) = (net.channels(), (inputs, shape.dims() * map.numbers()));
         if found != expected {
             return Err(Error::Shape {
                 layer: "Autoregressive".into(),
@@ -110,7 +130,7 @@ impl<E: Element, D: Device<E>> Autoregressive<E, D> {
                 found: format!("one from {} to {}", found.0, found.1),
             });
         }
-        Ok(Self { shape, by: map.by(), direction, net })
+        Ok(Self { shape, by: map.by(), direction, context: context.map(ContextView::of), net })
     }
 
     /// The elements in their order.
@@ -121,8 +141,25 @@ impl<E: Element, D: Device<E>> Autoregressive<E, D> {
     /// All elements of an image as one vector.
     fn vector(&self, x: Image<E, D>) -> Result<Image<E, D>> {
         self.output_shape(x.shape())?;
-        let (device, batch) = (x.device().clone(), x.batch());
-        Ok(Image::from_buffer(&device, batch, ImageShape::new(1, 1, self.shape.dims()), x.into_data()))
+        let (device, batch, given) = (x.device().clone(), x.batch(), x.shared_given());
+        let vector = ImageShape::new(1, 1, self.shape.dims());
+        Ok(Image::from_buffer(&device, batch, vector, x.into_data()).giving(given))
+    }
+
+    /// What the network sees: a vector, and after it the context.
+    fn input(&self, u: &Image<E, D>) -> Result<Image<E, D>> {
+        match self.context {
+            Some(view) => u.concat_channels(&view.seen("Autoregressive", u)?),
+            None => u.copied(),
+        }
+    }
+
+    /// The gradient with respect to the vector, from that with respect to what the network saw; adds that of the context.
+    fn of_vector(&self, g: Image<E, D>, grads: &mut ParameterGradients<E, D>) -> Result<Image<E, D>> {
+        let Some(view) = self.context else { return Ok(g) };
+        let dims = self.shape.dims();
+        view.pull_back(g.channels(dims, view.channels())?, grads)?;
+        g.channels(0, dims)
     }
 
     fn image(&self, x: Image<E, D>) -> Image<E, D> {
@@ -139,22 +176,23 @@ impl<E: Element, D: Device<E>> Autoregressive<E, D> {
 
     /// `T⁻¹(v)`, element by element.
     fn moved_back(&self, v: &Image<E, D>) -> Result<Image<E, D>> {
-        let mut u = Image::zeros(v.device(), v.batch(), v.shape())?;
+        let u = Image::zeros(v.device(), v.batch(), v.shape())?;
+        let mut input = self.input(&u.giving(v.shared_given()))?;
         for &element in self.order() {
             let mut moved = v.channels(element, 1)?;
-            self.by.undo(&mut moved, &self.net.numbers_of(element, &u)?)?;
-            u.set_channels(element, &moved)?;
+            self.by.undo(&mut moved, &self.net.numbers_of(element, &input)?)?;
+            input.set_channels(element, &moved)?;
         }
-        Ok(u)
+        Ok(input.channels(0, v.shape().channels)?.giving(v.shared_given()))
     }
 
     /// `y` and ladj of the layer, of vectors.
     fn up(&self, x: &Image<E, D>) -> Result<(Image<E, D>, PerSample<D>)> {
         match self.direction {
-            Direction::Density => self.moved(x, &self.net.forward(x)?),
+            Direction::Density => self.moved(x, &self.net.forward(&self.input(x)?)?),
             Direction::Sampling => {
                 let y = self.moved_back(x)?;
-                let mut ladj = self.moved(&y, &self.net.forward(&y)?)?.1;
+                let mut ladj = self.moved(&y, &self.net.forward(&self.input(&y)?)?)?.1;
                 MemoryKernel::<f64>::scale(x.device(), ladj.data_mut()?, -1.0)?;
                 Ok((y, ladj))
             }
@@ -165,7 +203,7 @@ impl<E: Element, D: Device<E>> Autoregressive<E, D> {
     fn down(&self, y: &Image<E, D>) -> Result<Image<E, D>> {
         match self.direction {
             Direction::Density => self.moved_back(y),
-            Direction::Sampling => Ok(self.moved(y, &self.net.forward(y)?)?.0),
+            Direction::Sampling => Ok(self.moved(y, &self.net.forward(&self.input(y)?)?)?.0),
         }
     }
 
@@ -175,7 +213,7 @@ impl<E: Element, D: Device<E>> Autoregressive<E, D> {
             Direction::Density => (x, y),
             Direction::Sampling => (y, x),
         };
-        let (numbers, kept) = self.net.forward_keeping(u)?;
+        let (numbers, kept) = self.net.forward_keeping(&self.input(u)?)?;
         let at = if self.by.is_differentiated_at_output() { v } else { u };
         Ok(Point { at: at.copied()?, numbers, kept })
     }
@@ -196,7 +234,8 @@ impl<E: Element, D: Device<E>> Autoregressive<E, D> {
                 let mut of_t = MemoryKernel::<f64>::copy(&device, ladj.data())?;
                 MemoryKernel::<f64>::scale(&device, &mut of_t, -1.0)?;
                 let (w, d_numbers) = self.solved(&point, g, &of_t)?;
-                self.net.pull_back(point.kept, d_numbers, grads)?;
+                let by_network = self.net.pull_back(point.kept, d_numbers, grads)?;
+                self.of_vector(by_network, grads)?;
                 Ok(w)
             }
         }
@@ -213,7 +252,8 @@ impl<E: Element, D: Device<E>> Autoregressive<E, D> {
         let Point { at, numbers, kept } = point;
         let mut d_numbers = Image::zeros(g.device(), g.batch(), numbers.shape())?;
         self.by.gradient(&at, &mut g, g_ladj, &numbers, &mut d_numbers)?;
-        g.add_assign(&self.net.pull_back(kept, d_numbers, grads)?)?;
+        let by_network = self.net.pull_back(kept, d_numbers, grads)?;
+        g.add_assign(&self.of_vector(by_network, grads)?)?;
         Ok(g)
     }
 
@@ -244,7 +284,7 @@ impl<E: Element, D: Device<E>> Autoregressive<E, D> {
             let h = numbers.channels(element * many, many)?;
             let mut d_h = Image::zeros(&device, batch, h.shape())?;
             self.by.gradient(&at.channels(element, 1)?, &mut own, g_ladj, &h, &mut d_h)?;
-            g.add_assign(&self.net.back_from(element, kept, &d_h)?)?;
+            g.add_assign(&self.net.back_from(element, kept, &d_h)?.channels(0, g.shape().channels)?)?;
             d_numbers.set_channels(element * many, &d_h)?;
         }
         Ok((w, d_numbers))
@@ -277,7 +317,7 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Autoregressive<E, D> {
     fn forward(&self, x: &Image<E, D>) -> Result<Image<E, D>> {
         let x = self.vector(x.copied()?)?;
         let y = match self.direction {
-            Direction::Density => self.moved(&x, &self.net.forward(&x)?)?.0,
+            Direction::Density => self.moved(&x, &self.net.forward(&self.input(&x)?)?)?.0,
             Direction::Sampling => self.moved_back(&x)?,
         };
         Ok(self.image(y))
@@ -370,7 +410,7 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Autoregressive<E, D> {
     fn health(&self, x: &Image<E, D>) -> Result<Health> {
         let x = self.vector(x.copied()?)?;
         let u = if self.direction == Direction::Density { x } else { self.moved_back(&x)? };
-        Ok(Health { log_scale: self.by.largest_log_slope(&u, &self.net.forward(&u)?)?, ..Default::default() })
+        Ok(Health { log_scale: self.by.largest_log_slope(&u, &self.net.forward(&self.input(&u)?)?)?, ..Default::default() })
     }
 
     fn multiply_adds(&self, _: ImageShape) -> u64 {

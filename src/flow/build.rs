@@ -158,9 +158,10 @@ impl Place<'_> {
             }
             LayerSpec::Autoregressive(o) => {
                 let (map, hidden) = (o.transform.map(), o.hidden.clone());
-                let options = MadeOptions { hidden, activation: o.activation, order: o.order, context: 0 };
+                let context = self.context.map_or(0, |context| context.channels);
+                let options = MadeOptions { hidden, activation: o.activation, order: o.order, context };
                 Made::new(initializer, shape.dims(), map.numbers(), &options)
-                    .and_then(|made| Autoregressive::new(shape, map, o.direction, made).map(boxed))
+                    .and_then(|made| Autoregressive::given(shape, map, o.direction, self.context, made).map(boxed))
             }
             LayerSpec::Split(o) => {
                 self.half("Split", channels)?;

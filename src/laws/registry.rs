@@ -85,6 +85,8 @@ pub fn registry<E: Element, D: Device<E>>() -> Vec<Registered<E, D>> {
         entry("AffineCoupling, checkerboard, given a larger image", 2, 1, |init, shape, batch| given(init, batch, larger(shape), |init| masked(init, shape, Mask::Checkerboard(Parity::Odd).given(larger(shape)), 2, |c, mask, net| Coupling::affine_masked(c, mask, Sigmoid, net)))),
         entry("SplineCoupling, given a smaller image", 2, 2, |init, shape, batch| given(init, batch, smaller(shape), |init| transforming(init, shape, Mask::Halves.given(smaller(shape)), spline(3)))),
         entry("MixtureCoupling, given a vector", 1, 2, |init, shape, batch| given(init, batch, VECTOR, |init| transforming(init, shape, Mask::Halves.given(VECTOR), mixture(2)))),
+        entry("Autoregressive, affine, given a vector", 1, 1, |init, shape, batch| given(init, batch, VECTOR, |init| autoregressive_given(init, shape, ElementMap::Affine(ClampedTanh { bound: 0.8 }), (Direction::Density, Order::Reverse), Some(VECTOR)))),
+        entry("Autoregressive, spline, sampling, given a larger image", 1, 1, |init, shape, batch| given(init, batch, larger(shape), |init| autoregressive_given(init, shape, ElementMap::Transform(spline(2)), (Direction::Sampling, Order::Forward), Some(larger(shape))))),
         entry("split prior, given a smaller image", 2, 2, |init, shape, batch| given(init, batch, smaller(shape), |init| Ok(Box::new(split_with(init, shape.channels, SplitOptions { context: Some(smaller(shape)), ..Default::default() })?)))),
         entry("top prior, given a vector", 1, 1, |init, shape, batch| given(init, batch, VECTOR, |init| top_given(init, shape, VECTOR, false))),
         entry("top prior, learned, given a larger image", 1, 1, |init, shape, batch| given(init, batch, larger(shape), |init| top_given(init, shape, larger(shape), true))),
@@ -233,9 +235,20 @@ fn autoregressive<E: Element, D: Device<E>>(
     direction: Direction,
     order: Order,
 ) -> Result<Box<dyn Bijector<E, D>>> {
-    let options = MadeOptions { hidden: vec![7, 6], activation: Activation::Tanh, order, context: 0 };
+    autoregressive_given(init, shape, map, (direction, order), None)
+}
+
+fn autoregressive_given<E: Element, D: Device<E>>(
+    init: &Initializer<D>,
+    shape: ImageShape,
+    map: ElementMap,
+    (direction, order): (Direction, Order),
+    given: Option<ImageShape>,
+) -> Result<Box<dyn Bijector<E, D>>> {
+    let context = given.map_or(0, |context| context.channels);
+    let options = MadeOptions { hidden: vec![7, 6], activation: Activation::Tanh, order, context };
     let made = Made::new(init, shape.dims(), map.numbers(), &options)?;
-    Ok(Box::new(Autoregressive::new(shape, map, direction, made)?))
+    Ok(Box::new(Autoregressive::given(shape, map, direction, given, made)?))
 }
 
 fn glow<E: Element, D: Device<E>>(
