@@ -165,7 +165,7 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         let shards = device.over_shards(count, device.shard_images(self.activation()), |device, ranges| {
             let mut samples = Vec::new();
             for range in ranges {
-                let conditions = conditions.part(&range, self.context_numbers());
+                let conditions = conditions.part(range, self.context_numbers());
                 let given = self.given(device, range.len(), conditions)?;
                 let numbers = first + range.start as u64..first + range.end as u64;
                 let latents = self.draw_latents(device, numbers, temperatures.clone(), seed)?.giving(given);

@@ -21,8 +21,14 @@ impl<E: Element> ResizeKernel<E> for Cuda {
         let (n, channels) = (index(len)?, index(from.channels)?);
         let (from_height, from_width) = (index(from.height)?, index(from.width)?);
         let (height, width) = (index(height)?, index(width)?);
-        let arguments = (x, &mut y, from_height, from_width, height, width, channels, factor, n);
-        launch!(E, &x.device(), resize, elements(n), arguments)?;
+        let card = x.device();
+        launch!(
+            E,
+            &card,
+            resize,
+            elements(n),
+            (x, &mut y, from_height, from_width, height, width, channels, factor, n)
+        )?;
         Ok(y)
     }
 }
