@@ -26,12 +26,11 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         let is_one = move |shape: ImageShape| images * shape.pixels() == 1;
         self.levels.iter().flat_map(move |level| {
             let mut shape = level.input;
-            let layers = level.chain.layers().filter_map(move |(path, layer)| {
+            level.chain.layers().filter_map(move |(path, layer)| {
                 let input = shape;
                 shape = layer.output_shape(input).unwrap_or(input);
                 (layer.normalizes() && is_one(input)).then(|| (path, layer.kind()))
-            });
-            layers
+            })
         })
     }
 }
