@@ -410,7 +410,10 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Autoregressive<E, D> {
     fn health(&self, x: &Image<E, D>) -> Result<Health> {
         let x = self.vector(x.copied()?)?;
         let u = if self.direction == Direction::Density { x } else { self.moved_back(&x)? };
-        Ok(Health { log_scale: self.by.largest_log_slope(&u, &self.net.forward(&self.input(&u)?)?)?, ..Default::default() })
+        Ok(Health {
+            log_scale: self.by.largest_log_slope(&u, &self.net.forward(&self.input(&u)?)?)?,
+            ..Default::default()
+        })
     }
 
     fn multiply_adds(&self, _: ImageShape) -> u64 {

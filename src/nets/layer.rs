@@ -41,8 +41,8 @@ impl<E: Element, D: Device<E>> Layer<E, D> {
     }
 
     fn new(initializer: &Initializer<D>, (input, output): (usize, usize), weight: Parameter<E, D>) -> Result<Self> {
-        let ones = if initializer.is_blank() { Vec::new() } else { vec![E::one(); output] };
-        let (bias, ones) = (initializer.zeros(&[output])?, initializer.device().upload(&ones)?);
+        // Not a parameter: a blank flow, which values are then read into, has these too.
+        let (bias, ones) = (initializer.zeros(&[output])?, initializer.device().upload(&vec![E::one(); output])?);
         Ok(Self { weight, bias, ones, masked: None, input, output })
     }
 

@@ -8,11 +8,13 @@ use crate::backend::{Buffer, Cpu, Element};
 
 impl<E: Element> ChannelKernel<E> for Cpu {
     fn affine(&self, x: &mut Buffer<E, Self>, bias: &Buffer<E, Self>, scale: &Buffer<E, Self>) -> Result<()> {
+        debug_assert_eq!(bias.len(), scale.len(), "a bias and a scale for each channel");
         affine(x, bias, scale);
         Ok(())
     }
 
     fn affine_inverse(&self, y: &mut Buffer<E, Self>, bias: &Buffer<E, Self>, scale: &Buffer<E, Self>) -> Result<()> {
+        debug_assert_eq!(bias.len(), scale.len(), "a bias and a scale for each channel");
         affine_inverse(y, bias, scale);
         Ok(())
     }
@@ -31,6 +33,7 @@ impl<E: Element> ChannelKernel<E> for Cpu {
     }
 
     fn affine_relu(&self, x: &mut Buffer<E, Self>, bias: &Buffer<E, Self>, scale: &Buffer<E, Self>) -> Result<()> {
+        debug_assert_eq!(bias.len(), scale.len(), "a bias and a scale for each channel");
         affine_relu(x, bias, scale);
         Ok(())
     }
