@@ -47,6 +47,7 @@ mod round_trip;
 mod samples;
 mod sensitivity;
 mod shapes;
+mod shrunk;
 mod tensors;
 mod triangular;
 mod violation;
@@ -62,6 +63,7 @@ pub use registry::{Build, Registered, registry};
 pub use round_trip::{agrees_with_itself, are_the_same_map, round_trips};
 pub use samples::keeps_samples_apart;
 pub use shapes::keeps_shapes;
+pub use shrunk::Shrunk;
 pub use triangular::jacobian_is_triangular;
 pub use violation::{Law, Violation};
 

@@ -32,8 +32,8 @@ pub use shards::{Shards, set_workers, workers};
 use dfdx::tensor::Storage;
 use kernels::{
     ActivationKernel, AttentionKernel, ChannelKernel, CheckerboardKernel, ConvolutionKernel, CouplingKernel,
-    DensityKernel, GatingKernel, HadamardKernel, MatrixKernel, MemoryKernel, NetworkKernel, NormalisationKernel,
-    OptimizerKernel, PixelKernel, ProductKernel, ResizeKernel, SqueezeKernel, TransformKernel,
+    DensityKernel, GatingKernel, HadamardKernel, LogitKernel, MatrixKernel, MemoryKernel, NetworkKernel,
+    NormalisationKernel, OptimizerKernel, PixelKernel, ProductKernel, ResizeKernel, SqueezeKernel, TransformKernel,
 };
 
 /// The numbers a flow computes with: `f32`, or `f64` where the mathematics is to be checked.
@@ -113,6 +113,7 @@ pub trait Device<E: Element>:
     + TransformKernel<E>
     + CheckerboardKernel<E>
     + ResizeKernel<E>
+    + LogitKernel<E>
     + DensityKernel<E>
     + MatrixKernel<E>
     + PixelKernel<E>

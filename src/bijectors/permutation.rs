@@ -1,4 +1,4 @@
-//! Channels in another order: RealNVP's reverse, and a fixed random shuffle.
+//! Channels in another order: RealNVP's reverse, a fixed random shuffle, and an order that is given.
 //!
 //! ```text
 //! y[.., k] = x[.., order[k]]
@@ -42,6 +42,22 @@ impl<E: Element, D: Device<E>> Permutation<E, D> {
     /// A random order, drawn from the initializer's seed.
     pub fn shuffle(initializer: &Initializer<D>, channels: usize) -> Result<Self> {
         Self::new(initializer, "Shuffle", channels, || initializer.order("order", channels))
+    }
+
+    /// Output channel k is input channel `order[k]`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if that is no order of `channels` channels.
+    pub fn given(initializer: &Initializer<D>, channels: usize, order: &[usize]) -> Result<Self> {
+        if order.len() != channels {
+            return Err(Error::Shape {
+                layer: "Permute".into(),
+                expected: format!("an order of {} channels", order.len()),
+                found: channels.to_string(),
+            });
+        }
+        indexes("Permute", &order.iter().map(|&k| k as f64).collect::<Vec<_>>())?;
+        Self::new(initializer, "Permute", channels, || order.to_vec())
     }
 
     fn new(

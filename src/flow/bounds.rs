@@ -51,6 +51,7 @@ const NOT_NEGATIVE: Bound<f64> =
 const SPLINE_BINS: Bound<usize> = Bound { expected: "a number from 1 to 32", holds: |n| (1..=32).contains(n) };
 const PARTS: Bound<usize> = Bound { expected: "a number from 1 to 64", holds: |n| (1..=64).contains(n) };
 const SHARE: Bound<f64> = Bound { expected: "a share from 0 to below 1", holds: |&x| (0.0..1.0).contains(&x) };
+const INSIDE: Bound<f64> = Bound { expected: "a number above 0 and below 1", holds: |&x| x > 0.0 && x < 1.0 };
 const DECAY: Bound<f64> = Bound { expected: "a number from 0 to below 1", holds: |&x| (0.0..1.0).contains(&x) };
 
 /// A field that is there, of which there need not be any.
@@ -83,6 +84,10 @@ pub fn spline_bins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, 
 
 pub fn parts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     PARTS.read(deserializer)
+}
+
+pub fn inside<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    INSIDE.read(deserializer)
 }
 
 pub fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {

@@ -9,8 +9,8 @@ use super::{Flow, FlowFile, Level, NodeId, Registry, Split};
 use crate::backend::{Device, Element, ImageShape, Initializer, Parameters};
 use crate::bijector::Bijector;
 use crate::bijectors::{
-    ActNorm, Autoregressive, Chain, Coupling, InvertibleConv, Mask, Masked, MixtureLogistic, Permutation, Spline,
-    Squeeze, Transform,
+    ActNorm, Autoregressive, Chain, Coupling, Haar, Householder, InvertibleConv, Logit, Mask, Masked, MixtureLogistic,
+    Permutation, Spline, Squeeze, Transform,
 };
 use crate::nets::{
     ConvNet, ConvNetOptions, Dense, DenseEncoder, DenseOptions, Gated, GatedOptions, Made, MadeOptions, Net, Residual,
@@ -133,7 +133,11 @@ impl Place<'_> {
             LayerSpec::InvertibleConv(o) => InvertibleConv::new(initializer, channels, o.weight).map(boxed),
             LayerSpec::Reverse {} => Permutation::reverse(initializer, channels).map(boxed),
             LayerSpec::Shuffle {} => Permutation::shuffle(initializer, channels).map(boxed),
+            LayerSpec::Permute(order) => Permutation::given(initializer, channels, order).map(boxed),
             LayerSpec::Squeeze {} => Ok(boxed(Squeeze)),
+            LayerSpec::Haar {} => Haar::new(initializer.device(), channels).map(boxed),
+            LayerSpec::Logit(o) => Ok(boxed(Logit { alpha: o.alpha })),
+            LayerSpec::Householder(o) => Householder::new(initializer, o.n, channels).map(boxed),
             LayerSpec::AdditiveCoupling(o) => {
                 let net = |channels| self.net(&o.network(), channels, registry, initializer);
                 self.network(layer, shape, o.mask, 1, net)
@@ -298,7 +302,9 @@ impl Place<'_> {
             }
             _ if expected.ends_with("checkerboard") => Some("pad or crop the images, or use `mask: Halves` here"),
             "Gated" => Some("choose `heads` that divide the coupling's `width`, or `attention: false`"),
-            "Squeeze" => Some("an image must divide by 2 once for every Squeeze: pad it, crop it or use fewer levels"),
+            "Squeeze" | "Haar" => {
+                Some("an image must divide by 2 once for every Squeeze or Haar: pad it, crop it or use fewer levels")
+            }
             "AdditiveCoupling" | "AffineCoupling" | "Split" => {
                 Some("put a Squeeze() before it, to have 4 times the channels")
             }

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::files;
 
 /// The flows that come with the program: their names and texts.
-pub const BUILT_IN: [(&str, &str); 15] = [
+pub const BUILT_IN: [(&str, &str); 17] = [
     ("digits", include_str!("../../flows/digits.ron")),
     ("fashion-mnist", include_str!("../../flows/fashion-mnist.ron")),
     ("glow-celeba-hq256", include_str!("../../flows/glow-celeba-hq256.ron")),
@@ -27,6 +27,8 @@ pub const BUILT_IN: [(&str, &str); 15] = [
     ("glow-lsun64", include_str!("../../flows/glow-lsun64.ron")),
     ("maf-csv", include_str!("../../flows/maf-csv.ron")),
     ("nsf-2d", include_str!("../../flows/nsf-2d.ron")),
+    ("realnvp-cifar10", include_str!("../../flows/realnvp-cifar10.ron")),
+    ("realnvp-digits", include_str!("../../flows/realnvp-digits.ron")),
     ("reverse-additive", include_str!("../../flows/reverse-additive.ron")),
     ("shuffle-affine", include_str!("../../flows/shuffle-affine.ron")),
 ];

@@ -28,6 +28,8 @@ pub enum LayerSpec {
     InvertibleConv(InvertibleConv),
     /// The channels in reverse order, as RealNVP has them.
     Reverse {},
+    /// `Permute([2, 0, 1])`: output channel k is input channel `order[k]`, counted from 0.
+    Permute(Vec<usize>),
     /// A fixed random permutation of the channels, drawn from the seed and stored with the model.
     Shuffle {},
     /// Half of the channels, shifted by a network's function of the other half.
@@ -42,6 +44,12 @@ pub enum LayerSpec {
     Autoregressive(Autoregressive),
     /// Each 2×2 block of pixels becomes one pixel of four times the channels.
     Squeeze {},
+    /// The same by the Haar wavelet: means first, then differences.
+    Haar {},
+    /// The logit of images' pixels, as RealNVP begins with.
+    Logit(Logit),
+    /// Reflections of the channels: every pixel's times one orthogonal matrix.
+    Householder(Householder),
     /// Half of the channels become a latent, under a Gaussian that the other half predicts.
     Split(Split),
     /// `Repeat(32, [...])`: the list, so many times, with parameters of their own each time.
@@ -66,6 +74,10 @@ impl LayerSpec {
             Self::MixtureCoupling(_) => "MixtureCoupling",
             Self::Autoregressive(_) => "Autoregressive",
             Self::Squeeze {} => "Squeeze",
+            Self::Haar {} => "Haar",
+            Self::Logit(_) => "Logit",
+            Self::Householder(_) => "Householder",
+            Self::Permute(_) => "Permute",
             Self::Split(_) => "Split",
             Self::Repeat(..) => "Repeat",
             Self::Use(_) => "Use",
@@ -86,6 +98,36 @@ pub struct ActNorm {
 impl Default for ActNorm {
     fn default() -> Self {
         Self { log_scale_factor: 3.0 }
+    }
+}
+
+/// Options of [`LayerSpec::Logit`]: `p = alpha/2 + (1 − alpha)·(x + ½)`, `y = ln p − ln(1 − p)`.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Logit {
+    /// How far p is kept from 0 and 1, together; above 0 and below 1. Default 0.05, as RealNVP.
+    #[serde(deserialize_with = "bounds::inside")]
+    pub alpha: f64,
+}
+
+impl Default for Logit {
+    fn default() -> Self {
+        Self { alpha: 0.05 }
+    }
+}
+
+/// Options of [`LayerSpec::Householder`].
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Householder {
+    /// Reflections. Default 4; as many as there are channels reach every orthogonal matrix, up to its sign.
+    #[serde(deserialize_with = "bounds::size")]
+    pub n: usize,
+}
+
+impl Default for Householder {
+    fn default() -> Self {
+        Self { n: 4 }
     }
 }
 

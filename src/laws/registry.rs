@@ -1,10 +1,10 @@
 //! Every bijector and every prior, for the laws to walk.
 
-use super::Given;
+use super::{Given, Shrunk};
 use crate::backend::{Device, Element, ImageShape, Initializer};
 use crate::bijectors::{
-    ActNorm, Autoregressive, Chain, Coupling, Direction, ElementMap, InvertibleConv, Mask, Masked, MixtureLogistic,
-    Parity, Permutation, ScaleMap, Spline, Squeeze, Transform, Weight,
+    ActNorm, Autoregressive, Chain, Coupling, Direction, ElementMap, Haar, Householder, InvertibleConv, Logit, Mask,
+    Masked, MixtureLogistic, Parity, Permutation, ScaleMap, Spline, Squeeze, Transform, Weight,
 };
 use crate::nets::{
     Activation, ConvNet, ConvNetOptions, Dense, DenseOptions, Gated, GatedOptions, Made, MadeOptions, Net, Order,
@@ -41,6 +41,10 @@ pub fn registry<E: Element, D: Device<E>>() -> Vec<Registered<E, D>> {
         entry("Reverse", 1, 1, |init, shape, _| Ok(Box::new(Permutation::reverse(init, shape.channels)?))),
         entry("Shuffle", 1, 1, |init, shape, _| Ok(Box::new(Permutation::shuffle(init, shape.channels)?))),
         entry("Squeeze", 2, 1, |_, _, _| Ok(Box::new(Squeeze))),
+        entry("Permute", 1, 1, |init, shape, _| Ok(Box::new(Permutation::given(init, shape.channels, &(0..shape.channels).map(|k| (k + 1) % shape.channels).collect::<Vec<_>>())?))),
+        entry("Haar", 2, 1, |init, shape, _| Ok(Box::new(Haar::new(init.device(), shape.channels)?))),
+        entry("Householder", 1, 1, |init, shape, _| Ok(Box::new(Householder::new(init, 3, shape.channels)?))),
+        entry("Logit", 1, 1, |_, _, _| Ok(Box::new(Shrunk::new(Box::new(Logit { alpha: 0.05 }))))),
         entry("AdditiveCoupling", 1, 2, |init, shape, _| additive(init, shape.channels, true, true)),
         entry("AdditiveCoupling, no edge channel", 1, 2, |init, shape, _| additive(init, shape.channels, false, true)),
         entry("AffineCoupling, sigmoid", 1, 2, |init, shape, _| affine(init, shape.channels, Sigmoid, true, true)),

@@ -21,6 +21,7 @@ pub const SOURCE: &str = concat!(
     include_str!("../kernels/pixel/pixel.cu"),
     include_str!("../kernels/activation/activation.cu"),
     include_str!("../kernels/hadamard/hadamard.cu"),
+    include_str!("../kernels/logit/logit.cu"),
     include_str!("../kernels/gating/gating.cu"),
     include_str!("../kernels/normalisation/normalisation.cu"),
     include_str!("../kernels/attention/attention.cu"),

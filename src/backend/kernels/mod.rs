@@ -13,6 +13,7 @@ mod coupling;
 mod density;
 mod gating;
 mod hadamard;
+mod logit;
 mod matrix;
 mod memory;
 mod network;
@@ -34,6 +35,7 @@ pub use coupling::{CouplingForm, CouplingKernel, CouplingLayout, CouplingMap, Sc
 pub use density::DensityKernel;
 pub use gating::GatingKernel;
 pub use hadamard::HadamardKernel;
+pub use logit::LogitKernel;
 pub use matrix::MatrixKernel;
 pub use memory::MemoryKernel;
 pub use network::{HiddenGradients, HiddenLayers, NetworkKernel};
