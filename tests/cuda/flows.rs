@@ -78,7 +78,9 @@ impl<E: Element, D: Device<E>> Learner<E, D> {
         let shape = flow.image_shape();
         let levels = levels(shape.dims());
         let how = batch(&levels, 0).dequantize;
-        flow.initialize(flowstone::flow::dequantize(device, shape, 32, &levels, NUMBERS.into_iter(), how)?)?;
+        let given = flow.given(device, IMAGES, Some(&LABELS[..]).into())?;
+        let x = flowstone::flow::dequantize(device, shape, 32, &levels, NUMBERS.into_iter(), how)?;
+        flow.initialize(x.giving(given))?;
         flow.prepare(device)?;
         let optimizer = OptimizerState::new(device, &flow, file.spec.train.optimizer, 100.0)?;
         Ok(Self { device: device.clone(), flow, optimizer, levels })
