@@ -95,7 +95,7 @@ fn a_context_that_is_missing_or_wrong_is_found_before_the_first_step() {
     flow(&at("f.ron"), "Classes(10)");
     assert!(refused(&[]).contains("no labels"));
     flow(&at("f.ron"), "Image(height: 3, width: 3, channels: 1)");
-    let misfit = refused(&[]);
+    let misfit = is_refused(&["check", "f.ron"], folder.path());
     assert!(misfit.contains("f.ron:3") && misfit.contains("context, 3×3"), "{misfit}");
 }
 
