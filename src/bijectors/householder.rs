@@ -152,6 +152,7 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Householder<E, D> {
         cotangent: Cotangent<E, D>,
         grads: &mut ParameterGradients<E, D>,
     ) -> Result<(Image<E, D>, Image<E, D>)> {
+        Bijector::<E, D>::output_shape(self, y.shape())?;
         let mut g = cotangent.image;
         self.pulled(&mut y, &mut g, grads)?;
         Ok((y, g))

@@ -6,8 +6,8 @@
 //! ladj = Σ ln(1 − α) − ln p − ln(1 − p)
 //! ```
 //!
-//! The paper has `α + (1 − α)·x` with x from 0 to 1, whose upper end is infinite; its code keeps both ends away from it, as
-//! here. What lies outside of the interval is no image, and becomes a number that is not finite.
+//! The paper has `α + (1 − α)·x` with x from 0 to 1, whose upper end is infinite: in f32 dequantised white can round to it. Its
+//! code has `0.05 + 0.9·x`, which is α = 0.1 here. What lies outside of the interval is no image, and becomes a number that is not finite.
 //!
 //! ```
 //! use flowstone::{Bijector, Image, ImageShape, backend::Cpu, bijectors::Logit};

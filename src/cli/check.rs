@@ -99,7 +99,8 @@ fn table(summary: &Summary, batch: usize, all: bool) -> String {
         (bins, image) => format!("{}: images of {}, {bins} grey levels", summary.flow, shape(image)),
     };
     let mut lines = vec![samples];
-    lines.extend(summary.context.as_ref().map(|context| format!("given, each of them: {context}")));
+    let what = if summary.bins == 0 { "vector" } else { "image" };
+    lines.extend(summary.context.as_ref().map(|context| format!("given, each {what}: {context}")));
     lines.extend([
         String::new(),
         format!(

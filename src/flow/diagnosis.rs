@@ -330,7 +330,7 @@ mod tests {
             ("hello world", 1, 1, "expected `Flow(…)`, found `hello`"),
             ("{\"image\": 3}", 1, 1, "expected `(`, found `{`"),
             ("\0\u{1}", 1, 1, "found `\u{fffd}`"),
-            ("Flow(layers: [])", 1, 1, "`Flow` lacks `image`"),
+            ("Flow(layers: [])", 1, 1, "a flow needs `image` or `vector`"),
             ("Flow(image: (height: 8), layers: [])", 1, 13, "`image` lacks `width`"),
             ("Flow(image: (height: 8, width: 8, channels: 1, bits: 9), layers: [])", 1, 54, "1 to 8 bits, found 9"),
             ("Flow(image: (height: 8, width: 8, channels: 1, bins: 1), layers: [])", 1, 54, "2 to 256 bins, found 1"),

@@ -113,7 +113,8 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             };
             for range in ranges {
                 let (x, labels) = (self.images(device, batch, range)?, self.labels(batch, range));
-                self.add_gradient(x, labels, count, &stored, &mut outcome)?;
+                let by_log_prob = -1.0 / (self.unit().nats() * count as f64);
+                self.add_gradient(x, labels, (by_log_prob, Some(1.0 / count as f64)), &stored, &mut outcome)?;
             }
             Ok(outcome)
         })?;
@@ -147,17 +148,32 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         stored
     }
 
-    /// Adds the gradient of one shard, whose images weigh `1/count` each.
+    /// `ln p` of images in nats, and the gradient of each with respect to its image as the flow sees it: for inverse
+    /// problems, where an image is looked for that is likely and fits what was measured. A class-conditional flow needs
+    /// labels. All images are in work together, so bring as many as fit.
+    ///
+    /// # Errors
+    /// As [`Flow::log_prob`].
+    pub fn log_prob_gradient(&self, x: Image<E, D>, labels: Option<&[usize]>) -> Result<(Vec<f64>, Image<E, D>)> {
+        let gradients = ParameterGradients::zeros(x.device(), self)?;
+        let mut outcome = GradientOutcome { gradients, log_prob: Vec::new(), cross_entropy: Vec::new(), drift: 0.0 };
+        let stored = vec![false; self.levels.len()];
+        let g = self.add_gradient(x, labels, (1.0, None), &stored, &mut outcome)?;
+        Ok((outcome.log_prob, g))
+    }
+
+    /// Adds the gradient of one shard, whose images weigh so much: each `ln p`, and each cross-entropy of the classifier, if it
+    /// counts. Gives the gradient with respect to the images.
     fn add_gradient(
         &self,
         x: Image<E, D>,
         labels: Option<&[usize]>,
-        count: usize,
+        (by_log_prob, by_class): (f64, Option<f64>),
         stored: &[bool],
         outcome: &mut GradientOutcome<E, D>,
-    ) -> Result<()> {
+    ) -> Result<Image<E, D>> {
         let device = x.device().clone();
-        let by_log_prob = vec![-1.0 / (self.unit().nats() * count as f64); x.batch()];
+        let by_log_prob = vec![by_log_prob; x.batch()];
         let by_density = MemoryKernel::<f64>::upload(&device, &by_log_prob)?;
         let grads = &mut outcome.gradients;
 
@@ -171,8 +187,8 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
         let cotangent = Cotangent::new(g, &by_log_prob)?;
         let shared = cotangent.shared_ladj();
         let (mut y, mut g) = self.top.pull_back_given(z, labels, cotangent, grads)?;
-        if let (Some(classifier), Some(labels)) = (&self.classifier, labels) {
-            let (bits, d_y) = classifier.pull_back(&y, labels, 1.0 / count as f64, grads)?;
+        if let (Some(classifier), Some(labels), Some(weight)) = (&self.classifier, labels, by_class) {
+            let (bits, d_y) = classifier.pull_back(&y, labels, weight, grads)?;
             outcome.cross_entropy.extend(bits);
             g.add_assign(&d_y)?;
         }
@@ -200,7 +216,8 @@ impl<E: Element, D: Device<E>> Flow<E, D> {
             }
             y = input;
         }
-        self.pull_context_back(&device, of_encoder, grads)
+        self.pull_context_back(&device, of_encoder, grads)?;
+        Ok(g)
     }
 
     /// The way to the top, keeping what the way back needs.

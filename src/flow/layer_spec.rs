@@ -105,7 +105,7 @@ impl Default for ActNorm {
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct Logit {
-    /// How far p is kept from 0 and 1, together; above 0 and below 1. Default 0.05, as RealNVP.
+    /// How far p is kept from 0 and 1, together; above 0 and below 1. Default 0.05; RealNVP's code has 0.1.
     #[serde(deserialize_with = "bounds::inside")]
     pub alpha: f64,
 }

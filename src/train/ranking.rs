@@ -257,7 +257,7 @@ mod tests {
         let lost = Comparison::new("lost", &[-3.0], &[f64::NEG_INFINITY], Unit::Nats).unwrap();
         assert_eq!(areas(&lost), (Some(1.0), None));
         let words = lost.sentence("rich");
-        assert!(words.contains("AUROC 1.0000 ± n/a") && words.contains("1 image, beside 1 image of rich"), "{words}");
+        assert!(words.contains("AUROC 1.0000 ± n/a") && words.contains("1 vector, beside 1 vector of rich"), "{words}");
     }
 
     #[test]

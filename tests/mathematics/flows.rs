@@ -6,6 +6,8 @@ use flowstone::{Bijector, ImageShape, Parameters};
 
 fn blank(name: &str) -> (FlowFile, Flow<f32, Cpu>) {
     let file = FlowFile::read(name).unwrap();
+    // A flow of the rows of any table: here of seven features.
+    let file = FlowFile::parse(name, file.text.replace("vector: (),", "vector: (features: 7),")).unwrap();
     let flow = Flow::build(&file, &Registry::default(), &Initializer::blank(&Cpu::default())).unwrap();
     (file, flow)
 }

@@ -4,7 +4,7 @@ use flowstone::backend::{Cpu, Initializer};
 use flowstone::flow::spec::Memory;
 use flowstone::flow::{Batch, Dequantize, Flow, FlowFile, Registry};
 use flowstone::noise::{NoiseKey, Purpose};
-use flowstone::{ParameterGradients, Parameters, Result, laws};
+use flowstone::{Image, ParameterGradients, Parameters, Result, laws};
 use rand::Rng;
 use rand_distr::StandardNormal;
 
@@ -54,6 +54,37 @@ fn loss(flow: &Flow<f64, Cpu>, batch: &Batch, weight: f64) -> f64 {
     let outcome = flow.gradient(&Cpu::default(), batch, Memory::Store).unwrap();
     let bits: f64 = outcome.log_prob.iter().map(|&l| flow.bits_per_dim(l)).sum();
     (bits + weight * outcome.cross_entropy.iter().sum::<f64>()) / batch.numbers.len() as f64
+}
+
+#[test]
+fn ln_p_has_its_gradient_along_every_pixel() {
+    let device = Cpu::default();
+    for prior in PRIORS {
+        let flow = flow(prior);
+        let labels = flow.classes().map(|_| [1, 0, 2]);
+        let labels = labels.as_ref().map(|labels| &labels[..]);
+        with_batch(|batch| {
+            let numbers = batch.numbers.iter().copied();
+            let x = flow.image_of(&device, batch.values, numbers, batch.dequantize).unwrap();
+            let (log_prob, g) = flow.log_prob_gradient(x.copied().unwrap(), labels).unwrap();
+            assert_eq!(log_prob, flow.log_prob(x.copied().unwrap(), labels).unwrap());
+            let (values, g, step) = (x.to_host().unwrap(), g.to_host().unwrap(), 1e-6);
+            for i in (0..values.len()).step_by(13) {
+                let at = |by: f64| {
+                    let mut values = values.clone();
+                    values[i] += by;
+                    let x = Image::from_host(&device, 3, x.shape(), &values).unwrap();
+                    flow.log_prob(x, labels).unwrap()[i / 64]
+                };
+                let numerical = (at(step) - at(-step)) / (2.0 * step);
+                assert!(
+                    (g[i] - numerical).abs() < 1e-5 * (1.0 + numerical.abs()),
+                    "{prior}, {i}: {} {numerical}",
+                    g[i]
+                );
+            }
+        });
+    }
 }
 
 #[test]

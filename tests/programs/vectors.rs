@@ -122,7 +122,7 @@ fn what_does_not_fit_vectors_is_refused_with_what_helps() {
     assert!(refused(&["check", "none.ron"]).contains("a flow needs `image` or `vector`"));
     succeeds(&["train", "f.ron", "--data", "csv:t.csv?label=kind", "--out", "run", "--steps", "2"], folder.path());
     let data = "csv:t.csv?without=kind";
-    assert!(refused(&["sample", "run", "--out", "x.png"]).contains("name a file that ends in .csv"));
+    assert!(refused(&["sample", "run", "--out", "x.png"]).contains("which are written as a table"));
     assert!(refused(&["sample", "run", "--sweep"]).contains("this flow is of vectors"));
     assert!(refused(&["reconstruct", "run", "--data", data]).contains("this flow is of vectors"));
     assert!(
