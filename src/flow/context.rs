@@ -130,7 +130,7 @@ impl<E: Element, D: Device<E>> Context<E, D> {
         let help = match self.spec {
             ContextSpec::Classes(_) => "give each image's class: data with labels, or --class",
             _ => {
-                "give one for each image: an .npz file of data with a second array `context`, or --context FILE.npy for samples"
+                "give one for each: an .npz file of data with a second array `context`, columns of a table by `?context=A,B`, or --context FILE.npy for samples"
             }
         };
         Error::Usage(format!("this flow is conditioned on a context, {}; {help}", self.spec))

@@ -14,7 +14,7 @@ use crate::files::open;
 /// Reads a `.npy` file of contexts, for samples.
 ///
 /// # Errors
-/// [`Error::BadFile`] where it is no array of numbers `[n, features]` or `[n, height, width, channels]`, or one of them is
+/// [`Error::BadFile`](crate::Error::BadFile) where it is no array of numbers `[n, features]` or `[n, height, width, channels]`, or one of them is
 /// not finite.
 pub fn load_contexts(path: &Path) -> Result<Contexts> {
     let (file, length) = open(path)?;
