@@ -26,7 +26,7 @@ pub enum Error {
     /// likewise.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    FlowFile(#[from] Box<crate::flow::FlowFileError>),
+    FlowFile(#[from] Box<crate::notation::FlowFileError>),
     /// A file that could not be read or written.
     #[error("{}: {reason}", path.display())]
     Io {

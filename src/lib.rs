@@ -23,8 +23,7 @@
 //! ```
 //!
 //! Modules depend on each other one way: `cli → {ablation, latent} → train → flow → {bijectors, priors} → nets → backend → dfdx`;
-//! [`data`], [`plot`], [`noise`] and [`files`] are leaves, but that [`data`] reads its list of sources with
-//! [`flow`]'s reader of RON.
+//! [`data`], [`plot`], [`noise`], [`notation`] and [`files`] are leaves.
 #![warn(missing_docs)]
 
 pub mod ablation;
@@ -41,6 +40,7 @@ pub mod latent;
 pub mod laws;
 pub mod nets;
 pub mod noise;
+pub mod notation;
 pub mod plot;
 pub mod priors;
 pub mod train;

@@ -2,8 +2,9 @@
 
 use super::file::{AblationFile, Change};
 use super::settings::{Setting, settings};
+use crate::flow::FlowFile;
 use crate::flow::spec::FlowSpec;
-use crate::flow::{FlowFile, suggestion};
+use crate::notation::suggestion;
 use crate::{Error, Result};
 use std::ops::Range;
 

@@ -3,7 +3,8 @@
 use super::ordered::{Entry, Ordered};
 use super::settings::trimmed;
 use super::spec::{AblationSpec, Raw};
-use crate::flow::{FileKind, FlowFile, FlowFileError, Located, NodeId, find, locate, read};
+use crate::flow::{FlowFile, find};
+use crate::notation::{FileKind, FlowFileError, Located, NodeId, locate, read};
 use crate::{Error, Result};
 use serde::de::DeserializeOwned;
 use std::collections::HashSet;

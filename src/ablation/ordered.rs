@@ -1,6 +1,6 @@
 //! Names with their values, in the order in which a file has them.
 
-use crate::flow::{Located, NodeId};
+use crate::notation::{Located, NodeId};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::fmt;

@@ -5,7 +5,8 @@ use super::file::{AblationFile, Change};
 use super::spec::Budget;
 use crate::backend::{Device, Element, Initializer};
 use crate::flow::spec::{FlowSpec, SampleSpec};
-use crate::flow::{Flow, FlowFile, FlowFileError, Registry};
+use crate::flow::{Flow, FlowFile, Registry};
+use crate::notation::FlowFileError;
 use crate::{Error, Result};
 
 /// The most runs of a grid: beyond it a file is taken for a mistake.

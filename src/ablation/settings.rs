@@ -5,7 +5,7 @@
 //! several places, and is then set in all of them; but what is inside of `image`, `context` or `encoder` is meant only by a
 //! name that says so, such as `image.bits` or `encoder.width`. `Repeat` is the number of repetitions.
 
-use crate::flow::{Tokens, is_name};
+use crate::notation::{Tokens, is_name};
 use std::ops::Range;
 
 /// A place in a flow's text that has a value.

@@ -1,7 +1,7 @@
 //! What an ablation file can say.
 
 use super::ordered::Ordered;
-use crate::flow::Located;
+use crate::notation::Located;
 use crate::flow::spec::{Length, Recipe};
 use ron::value::RawValue;
 use serde::{Deserialize, Deserializer};

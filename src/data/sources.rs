@@ -12,7 +12,7 @@ use ureq::http::Uri;
 
 use crate::error::Result;
 use crate::files::read_text;
-use crate::flow::{FileKind, FlowFileError, Located, locate, read, suggestion};
+use crate::notation::{FileKind, FlowFileError, Located, locate, read, suggestion};
 
 /// The list that comes with the program.
 pub const BUILT_IN: &str = include_str!("sources.ron");

@@ -4,7 +4,6 @@ use super::context::Context;
 use super::expand::{Expanded, expand};
 use super::space::{Space, Standardization};
 use super::spec::{ContextSpec, EncoderSpec, LayerSpec, Net as NetChoice, NetworkSpec, Prior, SampleSpec};
-use super::suggest::suggestion;
 use super::{Flow, FlowFile, Level, NodeId, Registry, Split};
 use crate::backend::{Device, Element, ImageShape, Initializer, Parameters};
 use crate::bijector::Bijector;
@@ -16,6 +15,7 @@ use crate::nets::{
     ConvNet, ConvNetOptions, Dense, DenseEncoder, DenseOptions, Gated, GatedOptions, Made, MadeOptions, Net, Residual,
     ResidualOptions,
 };
+use crate::notation::suggestion;
 use crate::priors::{Classifier, SplitOptions, TopOptions, TopPrior, split_with};
 use crate::{Error, Result};
 

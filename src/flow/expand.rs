@@ -1,12 +1,11 @@
 //! From the layers as written to the layers as built: every `Use` replaced, every `Repeat` unrolled.
 
+use crate::notation::{NodeId, suggestion};
 use std::collections::BTreeMap;
 
 use super::{
     file::FlowFile,
-    located::NodeId,
     spec::{Layer, LayerSpec},
-    suggest::suggestion,
 };
 use crate::error::Result;
 

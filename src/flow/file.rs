@@ -1,13 +1,11 @@
 //! Flow files: found by path or by the name of one that comes with the program, and read.
 
+use crate::notation::{FLOW, FileKind, NodeId, locate, read, suggestion};
 use std::path::Path;
 
 use super::{
     FlowFileError,
-    diagnosis::{FLOW, FileKind},
-    located::{NodeId, locate, read},
     spec::{ContextSpec, FlowSpec, GaussianPrior, Prior},
-    suggest::suggestion,
 };
 use crate::error::{Error, Result};
 use crate::files;

@@ -2,6 +2,7 @@
 //!
 //! Every option has the default of Glow's reference code; where the paper differs, the option says so.
 
+use crate::notation::{Located, options};
 use ron::value::RawValue;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, ser::Error as _};
 
@@ -10,10 +11,7 @@ pub use crate::nets::{Activation, Order};
 
 use crate::bijectors::{ElementMap, MixtureLogistic, Spline, Transform};
 
-use super::{
-    bounds,
-    located::{Located, options},
-};
+use super::bounds;
 
 /// A layer, with its place in the file.
 pub type Layer = Located<LayerSpec>;

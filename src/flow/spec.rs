@@ -1,14 +1,12 @@
 //! What a flow file can say: the image, the layers, the prior and the training.
 
+use crate::notation::{Located, options};
 use std::collections::BTreeMap;
 
 use ron::ser::PrettyConfig;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    bounds,
-    located::{Located, options},
-};
+use super::bounds;
 pub use super::{context_spec::*, layer_spec::*, recipe::*};
 use crate::error::{Error, Result};
 

@@ -2,7 +2,7 @@
 
 use super::Attribute;
 use crate::data::{Attributes, Images, Listed};
-use crate::flow::suggestion;
+use crate::notation::suggestion;
 use crate::{Error, Result};
 
 /// Before the name of an attribute: pictures that lack it.
