@@ -1,8 +1,8 @@
 //! What an ablation file can say.
 
 use super::ordered::Ordered;
-use crate::notation::Located;
 use crate::flow::spec::{Length, Recipe};
+use crate::notation::Located;
 use ron::value::RawValue;
 use serde::{Deserialize, Deserializer};
 use std::fmt;

@@ -112,7 +112,7 @@ agree! {
     channels_are_mapped_alike: channel;
     pictures_are_squeezed_alike: squeeze;
     pictures_are_resized_alike: resize;
-    numbers_are_rectified_alike: relu;
+    logits_are_taken_alike: logit;
     neighbours_are_gathered_alike: convolution;
     couplings_and_gaussians_are_alike: coupling;
     transforms_and_checkerboards_are_alike: transforms;
@@ -212,13 +212,20 @@ fn resize<E: Element, D: Device<E>>(device: &D, case: Case) -> Result<Results> {
     Ok(bench.results)
 }
 
-fn relu<E: Element, D: Device<E>>(device: &D, case: Case) -> Result<Results> {
+fn logit<E: Element, D: Device<E>>(device: &D, case: Case) -> Result<Results> {
     let mut bench = Bench::new(device, case);
     let (mut y, mut g) = (bench.random::<E>(case.dims())?, bench.random::<E>(case.dims())?);
-    device.relu(&mut y)?;
-    device.relu_gradient(&y, &mut g)?;
-    bench.give::<E>("relu", &y)?;
-    bench.give::<E>("relu_gradient", &g)?;
+    let g_ladj: Buffer<f64, D> = device.upload(&vec![-0.7; case.batch])?;
+    device.logit_gradient(0.1, &y, &mut g, &g_ladj)?;
+    bench.give::<E>("logit_gradient", &g)?;
+    device.logit_inverse(0.1, &mut y)?;
+    bench.give::<E>("logit_inverse", &y)?;
+    // Well inside of the interval, where a logit has its digits.
+    MemoryKernel::<E>::scale(device, &mut y, 0.5)?;
+    let mut ladj: Buffer<f64, D> = device.upload(&vec![1.5; case.batch])?;
+    device.logit(0.1, &mut y, &mut ladj)?;
+    bench.give::<E>("logit", &y)?;
+    bench.give::<f64>("logit's ladj", &ladj)?;
     Ok(bench.results)
 }
 
