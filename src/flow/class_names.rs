@@ -1,7 +1,8 @@
 //! The classes of a model by name.
 
-use super::{Model, suggestion};
+use super::Model;
 use crate::backend::{Device, Element};
+use crate::notation::suggestion;
 use crate::{Error, Result};
 
 /// The longest name of a class in a caption, in characters.

@@ -1,7 +1,8 @@
 //! How far from the mean samples are drawn, one latent like another or each by itself.
 
-use super::{Flow, suggestion};
+use super::Flow;
 use crate::backend::{Device, Element};
+use crate::notation::suggestion;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::fmt;

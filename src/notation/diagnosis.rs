@@ -257,7 +257,7 @@ fn rename(found: &str, expected: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{error::Error, flow::file::FlowFile};
+    use crate::{error::Error, flow::FlowFile};
 
     fn refusal(text: &str) -> FlowFileError {
         match FlowFile::parse("f.ron", text) {
