@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
         if let Some(model) = read_file("model.safetensors", bytes, load) {
             let labels = model.flow.classes().map(|_| [0]);
             let levels = model.flow.sample(&device, 0..1, 1.0, labels.as_ref().map(<[usize; 1]>::as_slice), 0);
-            assert_eq!(levels.map(|levels| levels.len()).ok(), Some(model.flow.image_shape().dims()));
+            assert_eq!(levels.map(|quantized| quantized.levels.len()).ok(), Some(model.flow.image_shape().dims()));
         }
     }
 });
