@@ -41,21 +41,14 @@ fn the_estimate_is_within_a_factor_of_2_of_the_whole_jacobian_for_every_bijector
         let (of_f32, of_f64) = (built(&single, shape), built(&double, shape));
         let x = laws::normal_image(&device, 1, shape, 8).unwrap();
         let true_condition = Condition::of(of_f64.as_ref(), &x).unwrap().number();
-        let is_near = |told: f64, condition: f64, error: f64| {
-            let share = told / condition;
-            share > 0.5 && share < 1.0 + error
-        };
-        let told = estimate(of_f64.as_ref(), &x);
-        assert!(is_near(told, true_condition, 1e-6), "{}, f64: {told} of {true_condition}", double.name);
-        // A step in f32 is long enough to cross the kink of a ReLU, where there are two Jacobians: then at other images.
-        let at = |seed: u64| {
-            let x = laws::normal_image(&device, 1, shape, seed).unwrap();
-            let in_f32 = laws::normal_image(&device, 1, shape, seed).unwrap();
-            (estimate(of_f32.as_ref(), &in_f32), Condition::of(of_f64.as_ref(), &x).unwrap().number())
-        };
-        let found: Vec<(f64, f64)> = (8..11).map(at).collect();
-        let holds = found.iter().any(|&(told, condition)| is_near(told, condition, 1e-2));
-        assert!(holds, "{}, f32: {found:?}", double.name);
+        let in_f32 = laws::normal_image(&device, 1, shape, 8).unwrap();
+        for (precision, told, error) in
+            [("f64", estimate(of_f64.as_ref(), &x), 1e-6), ("f32", estimate(of_f32.as_ref(), &in_f32), 1e-2)]
+        {
+            let share = told / true_condition;
+            println!("{}, {precision}: {told:.4e} of {true_condition:.4e}", double.name);
+            assert!(share > 0.5 && share < 1.0 + error, "{}, {precision}: {told} of {true_condition}", double.name);
+        }
         if let Some(known) = of_f64.health(&x).unwrap().jacobian_condition {
             assert!((known / true_condition - 1.0).abs() < 1e-6, "{}: {known}, not {true_condition}", double.name);
         }
