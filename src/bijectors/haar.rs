@@ -89,47 +89,9 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Haar<E, D> {
         Squeeze.inverse(&self.multiplied(y, Operand::Transposed(&self.matrix))?)
     }
 
-    fn log_abs_det_jacobian(&self, x: &Image<E, D>, _: &Image<E, D>) -> Result<PerSample<D>> {
-        Ok(PerSample::zeros(x.device(), x.batch()))
-    }
-
-    fn pull_back(
-        &self,
-        y: Image<E, D>,
-        cotangent: Cotangent<E, D>,
-        _: &mut ParameterGradients<E, D>,
-    ) -> Result<(Image<E, D>, Image<E, D>)> {
-        Ok((self.inverse(&y)?, self.inverse(&cotangent.image)?))
-    }
-
-    fn forward_keeping(&self, x: Image<E, D>) -> Result<(Image<E, D>, PerSample<D>, Kept<E, D>)> {
-        let ladj = PerSample::zeros(x.device(), x.batch());
-        Ok((self.forward(&x)?, ladj, Kept::images([])))
-    }
-
-    fn pull_back_kept(
-        &self,
-        _: Kept<E, D>,
-        cotangent: Cotangent<E, D>,
-        _: &mut ParameterGradients<E, D>,
-    ) -> Result<Image<E, D>> {
-        self.inverse(&cotangent.image)
-    }
-
-    fn inverse_pull_back(&self, _: &Image<E, D>, g: Image<E, D>) -> Result<Option<Image<E, D>>> {
-        self.forward(&g).map(Some)
-    }
-
-    /// It changes no length.
-    fn health(&self, _: &Image<E, D>) -> Result<Health> {
-        Ok(Health { jacobian_condition: Some(1.0), ..Default::default() })
-    }
-
     fn multiply_adds(&self, input: ImageShape) -> u64 {
         4 * input.dims() as u64 * self.channels as u64
     }
 
-    fn kept(&self, _: ImageShape) -> usize {
-        0
-    }
+    orthogonal!();
 }

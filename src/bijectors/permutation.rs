@@ -110,19 +110,6 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Permutation<E, D> {
         self.permuted(y, true)
     }
 
-    fn log_abs_det_jacobian(&self, x: &Image<E, D>, _: &Image<E, D>) -> Result<PerSample<D>> {
-        Ok(PerSample::zeros(x.device(), x.batch()))
-    }
-
-    fn pull_back(
-        &self,
-        y: Image<E, D>,
-        cotangent: Cotangent<E, D>,
-        _: &mut ParameterGradients<E, D>,
-    ) -> Result<(Image<E, D>, Image<E, D>)> {
-        Ok((self.inverse(&y)?, self.inverse(&cotangent.image)?))
-    }
-
     /// Refuses an order that is none, as a file may have.
     fn prepare(&mut self, device: &D) -> Result<()> {
         let order = self.order.to_host(device)?;
@@ -132,32 +119,7 @@ impl<E: Element, D: Device<E>> Bijector<E, D> for Permutation<E, D> {
         indexes(self.kind, &order.iter().map(|k| k.as_f64()).collect::<Vec<_>>()).map(drop)
     }
 
-    fn forward_keeping(&self, x: Image<E, D>) -> Result<(Image<E, D>, PerSample<D>, Kept<E, D>)> {
-        let ladj = PerSample::zeros(x.device(), x.batch());
-        Ok((self.forward(&x)?, ladj, Kept::images([])))
-    }
-
-    fn pull_back_kept(
-        &self,
-        _: Kept<E, D>,
-        cotangent: Cotangent<E, D>,
-        _: &mut ParameterGradients<E, D>,
-    ) -> Result<Image<E, D>> {
-        self.inverse(&cotangent.image)
-    }
-
-    fn inverse_pull_back(&self, _: &Image<E, D>, g: Image<E, D>) -> Result<Option<Image<E, D>>> {
-        self.forward(&g).map(Some)
-    }
-
-    /// It changes no length.
-    fn health(&self, _: &Image<E, D>) -> Result<Health> {
-        Ok(Health { jacobian_condition: Some(1.0), ..Default::default() })
-    }
-
-    fn kept(&self, _: ImageShape) -> usize {
-        0
-    }
+    orthogonal!();
 }
 
 #[cfg(test)]

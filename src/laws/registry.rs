@@ -210,7 +210,7 @@ fn residual<E: Element, D: Device<E>>(
     inner_actnorm: bool,
 ) -> Result<Box<dyn Net<E, D>>> {
     let (blocks, log_scale_factor) = (if inner_actnorm { 1 } else { 2 }, 1.0);
-    let (width, edge_channel) = (if inner_actnorm { 3 } else { 4 }, true);
+    let (width, edge_channel) = (if inner_actnorm { 3 } else { 5 }, true);
     let options = ResidualOptions { blocks, width, edge_channel, inner_actnorm, log_scale_factor, gain: inner_actnorm };
     Ok(Box::new(Residual::new(init, channels, options)?))
 }

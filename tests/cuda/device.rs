@@ -2,7 +2,6 @@
 
 use crate::emulator;
 use flowstone::backend::{Cpu, Cuda, cuda};
-use std::path::Path;
 
 /// A device of each kind.
 pub struct Both {
@@ -20,9 +19,20 @@ impl Both {
     }
 }
 
-/// Whether NVIDIA's driver has a card here. `FLOWSTONE_EMULATE=1` makes the tests look away.
+/// Whether NVIDIA's driver has a card here, of any number. `FLOWSTONE_EMULATE=1` makes the tests look away;
+/// `FLOWSTONE_EMULATE=0` makes them fail where there is none.
 pub fn has_card() -> bool {
-    Path::new("/dev/nvidia0").exists() && std::env::var_os("FLOWSTONE_EMULATE").is_none()
+    let numbered = |name: &str| name.strip_prefix("nvidia").is_some_and(|number| number.parse::<u32>().is_ok());
+    let devices = std::fs::read_dir("/dev").into_iter().flatten().flatten();
+    let found = devices.into_iter().any(|device| device.file_name().to_str().is_some_and(numbered));
+    match std::env::var("FLOWSTONE_EMULATE").as_deref() {
+        Ok("0") => {
+            assert!(found, "FLOWSTONE_EMULATE=0 asks for a card, and /dev has none");
+            true
+        }
+        Ok(_) => false,
+        Err(_) => found,
+    }
 }
 
 /// That numbers agree: within `tolerance` of the largest of those expected, and of 1. Else where they do not.

@@ -31,7 +31,9 @@ impl Program {
     }
 
     fn command(&self, arguments: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_flowstone"));
+        // A test program that was carried to another machine is told where the program lies there.
+        let carried = std::env::var_os("FLOWSTONE_PROGRAM");
+        let mut command = Command::new(carried.unwrap_or_else(|| env!("CARGO_BIN_EXE_flowstone").into()));
         command.args(arguments.split_whitespace()).current_dir(self.folder.path());
         if let Some(libraries) = &self.libraries {
             command.env("FLOWSTONE_CUDA_LIBRARIES", libraries);
