@@ -46,4 +46,26 @@ mod tests {
         all.dedup();
         assert_eq!(all.len(), count);
     }
+
+    /// libnvrtc has no headers of C, whose macros the emulator's compiler does have.
+    #[test]
+    fn every_macro_that_kernels_use_is_defined_in_their_text() {
+        let given = ["REAL", "REAL_IS_FLOAT", "REAL_IS_DOUBLE", "EMULATED"];
+        let defined: Vec<_> = SOURCE
+            .lines()
+            .filter_map(|line| line.trim_start().strip_prefix("#define "))
+            .filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next())
+            .chain(given)
+            .collect();
+        let code = SOURCE.lines().map(|line| line.split("//").next().unwrap());
+        let words = code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
+        let is_macro = |word: &&str| {
+            word.len() > 1
+                && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+                && word.chars().any(|c| c.is_ascii_uppercase())
+        };
+        for word in words.filter(is_macro) {
+            assert!(defined.contains(&word), "{word} is defined nowhere in the kernels' text");
+        }
+    }
 }

@@ -3,6 +3,8 @@
 // Sums have a fixed order: every thread adds its own part in order, and a tree of fixed shape adds the threads' sums.
 
 #ifndef EMULATED
+// A compiler at run time has no headers of C.
+#define HUGE_VAL __longlong_as_double(0x7ff0000000000000LL)
 #define KERNEL extern "C" __global__ void
 #define BARRIER_KERNEL extern "C" __global__ void
 #define DEVICE static __device__
